@@ -1,0 +1,1 @@
+//! The C ABI between Lightbox and its plugins.

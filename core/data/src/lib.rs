@@ -1,0 +1,1 @@
+//! Datasets: manifests, decoding, caches, splits and leakage.

@@ -1,0 +1,1 @@
+//! Tables with significance markers, from run directories.

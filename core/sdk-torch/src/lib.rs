@@ -1,0 +1,1 @@
+//! The SDK for model plugins: tch tensors and torchvision-compatible layers.

@@ -1,0 +1,1 @@
+//! Homes, run directories and study files.

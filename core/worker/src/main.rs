@@ -1,0 +1,3 @@
+//! The worker: hosts plugins and libtorch, and runs one job.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Seeded synthetic medical images with exact lesion masks.

@@ -1,0 +1,1 @@
+//! Baselines that know nothing of the network, as plugins.

@@ -1,0 +1,1 @@
+//! CAM methods that need one gradient, as plugins.

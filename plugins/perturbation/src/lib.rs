@@ -1,0 +1,1 @@
+//! Attribution methods that perturb, as plugins.

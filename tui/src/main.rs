@@ -1,0 +1,3 @@
+//! The lightbox program.
+
+fn main() {}
