@@ -1,0 +1,26 @@
+//! Run directories: what a job was asked to do, what it did and what came of it.
+
+mod config;
+mod dir;
+mod events;
+mod id;
+mod provenance;
+mod scores;
+mod split;
+mod status;
+
+pub use config::{
+    Augmentation, ClassWeights, DatasetRef, DeviceChoice, EvaluateConfig, ExplainConfig, JobConfig, JobKind,
+    ModelChoice, OptimizerChoice, Precision, Pretrained, Schedule, SplitRef, Target, TrainConfig,
+};
+pub use dir::{FORMAT, hostname};
+pub use dir::{RunDir, list_runs, resolve};
+pub use events::{Event, EventKind, EventReader, EventWriter};
+pub use id::{GroupId, RunId};
+pub use provenance::{PluginUsed, Provenance};
+pub use scores::{
+    ExplainRow, PredictionRow, Predictions, read_explain, read_predictions, write_explain, write_predictions,
+};
+pub use split::{Part, SplitRows};
+pub use status::RunStatus;
+pub use status::process_start;

@@ -1,0 +1,94 @@
+//! The state of a run, read from its events.
+
+use serde::{Deserialize, Serialize};
+
+use super::events::{Event, EventKind};
+
+/// The state of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// No worker has taken it yet.
+    Queued,
+    /// A worker on this machine has it, or one on another machine may have.
+    Running {
+        /// The worker's process id.
+        pid: u32,
+        /// Its machine.
+        host: String,
+    },
+    /// Done; its files are complete.
+    Finished,
+    /// It ended with this sentence.
+    Failed {
+        /// The sentence.
+        error: String,
+    },
+    /// Stopped by the user, or its worker died without a word; it can be resumed.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// Reads the state from a run's events; a worker of this machine that is gone means interrupted.
+    pub fn of(events: &[Event]) -> Self {
+        let mut status = Self::Queued;
+        for event in events {
+            status = match &event.kind {
+                EventKind::Started { pid, pid_start, host } => {
+                    if *host == super::dir::hostname() && process_start(*pid) != Some(*pid_start) {
+                        Self::Interrupted
+                    } else {
+                        Self::Running { pid: *pid, host: host.clone() }
+                    }
+                }
+                EventKind::Finished => Self::Finished,
+                EventKind::Failed { error } => Self::Failed { error: error.clone() },
+                EventKind::Interrupted => Self::Interrupted,
+                _ => continue,
+            };
+        }
+        status
+    }
+
+    /// One word for tables.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running { .. } => "running",
+            Self::Finished => "finished",
+            Self::Failed { .. } => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Start time of a process in clock ticks since boot, from `/proc`; none when it does not live.
+pub fn process_start(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the command in parentheses and may hold spaces; fields are counted from behind it.
+    let rest = &stat[stat.rfind(')')? + 1..];
+    let mut fields = rest.split_whitespace();
+    (fields.next()? != "Z").then_some(())?;
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: EventKind) -> Event {
+        Event { time: 0.0, attempt: 1, step: 0, kind }
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_means_interrupted() {
+        let host = super::super::dir::hostname();
+        let me = std::process::id();
+        let start = process_start(me).unwrap();
+        let alive = EventKind::Started { pid: me, pid_start: start, host: host.clone() };
+        let recycled = EventKind::Started { pid: me, pid_start: start + 1, host };
+        assert!(matches!(RunStatus::of(&[event(alive)]), RunStatus::Running { .. }));
+        assert_eq!(RunStatus::of(&[event(recycled)]), RunStatus::Interrupted);
+        assert_eq!(RunStatus::of(&[]), RunStatus::Queued);
+    }
+}
