@@ -1,0 +1,1 @@
+//! Each image decoded once, into one memory-mapped file.

@@ -1,0 +1,1 @@
+//! Reading image files: formats, limits, orientation and the intensity rule.

@@ -1,0 +1,1 @@
+//! Bringing images, masks and boxes to the network's size.

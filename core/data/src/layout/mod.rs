@@ -1,0 +1,1 @@
+//! Guessing how a folder of images is laid out.

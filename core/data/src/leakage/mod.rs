@@ -1,0 +1,1 @@
+//! Images that appear more than once, within and across the split.

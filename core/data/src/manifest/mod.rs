@@ -1,0 +1,142 @@
+//! The manifest: how the folder of a dataset is to be read.
+//!
+//! `docs/manifest.md` documents the file; this module holds the same thing as a value, its reader (which knows line and
+//! field of every mistake) and its writer (which writes the comments too).
+
+mod intensity;
+
+use std::path::PathBuf;
+
+pub use intensity::{Channels, Clahe, Intensity};
+
+/// The version of the file that this program reads and writes (`format` in the file).
+pub const FORMAT: i64 = 1;
+
+/// A dataset's description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The name it is registered under; a manifest for others to use need not carry one.
+    pub name: Option<String>,
+    /// One line for people.
+    pub title: Option<String>,
+    /// Where it comes from, for the provenance of a run.
+    pub source: Option<String>,
+    /// What its use is bound to.
+    pub licence: Option<String>,
+    /// Where the files are; absolute once registered.
+    pub root: Option<PathBuf>,
+    /// The classes in their order; empty: the ones found, sorted.
+    pub classes: Vec<String>,
+    /// The positive class of a task with two.
+    pub positive: Option<String>,
+    /// What the network sees.
+    pub channels: Channels,
+    /// The rule for images of more than 8 bits.
+    pub intensity: Intensity,
+    /// CLAHE after that, or not.
+    pub clahe: Option<Clahe>,
+    /// Paths below the root that are not part of the dataset; `*` stands for anything but `/`.
+    pub exclude: Vec<String>,
+    /// Where the labels come from.
+    pub layout: Layout,
+    /// What must not be split.
+    pub groups: Option<GroupRule>,
+    /// Lesion boxes.
+    pub boxes: Option<BoxTable>,
+    /// Lesion masks.
+    pub masks: Option<MaskRule>,
+}
+
+/// Where labels (and the dataset's own split) come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Layout {
+    /// `<class>/.../image.png`: the first folder below the root is the class.
+    ClassFolders,
+    /// `<part>/<class>/.../image.png`. Each list names the folders that may hold the part; those that exist are read.
+    SplitFolders {
+        /// Folders of the training part.
+        train: Vec<String>,
+        /// Folders of the validation part.
+        validation: Vec<String>,
+        /// Folders of the test part.
+        test: Vec<String>,
+    },
+    /// A CSV file with a row per image.
+    Table(Table),
+}
+
+/// A CSV file with a row per image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The file, relative to the root; of several names the first that exists.
+    pub file: Vec<String>,
+    /// Folders below the root in which images are looked up; empty: everywhere.
+    pub folders: Vec<String>,
+    /// Column that names the image: a path, a file name, or a file name without its ending.
+    pub image: String,
+    /// Column or columns that hold the label.
+    pub label: LabelColumns,
+    /// Column of the dataset's own split.
+    pub split: Option<String>,
+    /// What to do with rows whose image does not exist.
+    pub missing: Missing,
+}
+
+/// How a table holds the label.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LabelColumns {
+    /// One column with the class's name.
+    One(String),
+    /// A column per class, 1 in exactly one of them.
+    OneHot(Vec<String>),
+}
+
+/// What to do with rows whose image does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// Refuse the dataset.
+    #[default]
+    Error,
+    /// Leave the row out, with a counted warning.
+    Skip,
+}
+
+/// What makes a group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupRule {
+    /// A column of the table.
+    Column(String),
+    /// A regular expression searched for in the image's id. The group is what `(?P<group>...)` matched, else the whole
+    /// match; an image without a match stands alone.
+    Regex(String),
+}
+
+/// A CSV file with a row per box.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoxTable {
+    /// The file, relative to the root; of several names the first that exists.
+    pub file: Vec<String>,
+    /// Column that names the image.
+    pub image: String,
+    /// The four columns, in the order that `unit` says.
+    pub columns: [String; 4],
+    /// What the columns hold.
+    pub unit: BoxUnit,
+}
+
+/// What the four columns of a box hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxUnit {
+    /// Centre x, centre y, width, height as fractions of the image.
+    Fraction,
+    /// Left, top, width, height in pixels of the upright image.
+    Pixel,
+}
+
+/// Where masks are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaskRule {
+    /// Paths below the root; `{stem}` is the image's file name without its ending, `{name}` with it, `{folder}` its
+    /// folder below the root, `{id}` its id. Of several the first whose file exists.
+    pub patterns: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! Train, validation and test: stratified by class, never across a group.
