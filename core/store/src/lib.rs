@@ -7,6 +7,7 @@ pub mod atomic;
 mod error;
 pub mod home;
 pub mod names;
+pub mod request;
 pub mod run;
 pub mod study;
 pub mod toml_error;

@@ -286,3 +286,77 @@ impl JobKind {
         }
     }
 }
+
+impl Augmentation {
+    /// No change at all.
+    pub fn none() -> Self {
+        Self { crop_scale: 1.0, ..Self::default() }
+    }
+
+    /// Reads `none`, or names joined by commas: `flip`, `vflip`, `rotation=DEGREES`, `crop=SCALE`, `brightness=SHARE`.
+    ///
+    /// # Errors
+    /// A sentence that names the part that is not understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut augmentation = Self::none();
+        for part in text.split(',').map(str::trim).filter(|p| !p.is_empty() && *p != "none") {
+            let (name, value) = part.split_once('=').map_or((part, None), |(n, v)| (n.trim(), Some(v.trim())));
+            let number = |default: f64, low: f64, high: f64| match value.map(str::parse::<f64>) {
+                None => Ok(default),
+                Some(Ok(v)) if (low..=high).contains(&v) => Ok(v),
+                _ => Err(format!("augmentation {part:?}: give a number from {low} to {high}")),
+            };
+            match name {
+                "flip" => augmentation.horizontal_flip = true,
+                "vflip" => augmentation.vertical_flip = true,
+                "rotation" => augmentation.rotation_degrees = number(10.0, 0.0, 180.0)?,
+                "crop" => augmentation.crop_scale = number(0.8, 0.05, 1.0)?,
+                "brightness" => augmentation.brightness = number(0.1, 0.0, 1.0)?,
+                _ => {
+                    return Err(format!(
+                        "augmentation {name:?} is not known; use none, or flip, vflip, rotation=DEGREES, crop=SCALE and \
+                         brightness=SHARE joined by commas"
+                    ));
+                }
+            }
+        }
+        Ok(augmentation)
+    }
+}
+
+impl ClassWeights {
+    /// Reads `none`, `balanced` or one number a class joined by commas.
+    ///
+    /// # Errors
+    /// A sentence that names what is not understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "none" => Ok(Self::None),
+            "balanced" => Ok(Self::Balanced),
+            list => {
+                let weights: Result<Vec<f64>, _> = list.split(',').map(|w| w.trim().parse::<f64>()).collect();
+                match weights {
+                    Ok(weights) if weights.iter().all(|w| w.is_finite() && *w >= 0.0) => Ok(Self::Given(weights)),
+                    _ => Err(format!(
+                        "class weights {text:?}: use none, balanced, or one number a class joined by commas"
+                    )),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn augmentations_are_read_by_name() {
+        let a = Augmentation::parse("flip, rotation=15,crop=0.7").unwrap();
+        assert!(a.horizontal_flip && !a.vertical_flip);
+        assert_eq!((a.rotation_degrees, a.crop_scale, a.brightness), (15.0, 0.7, 0.0));
+        assert_eq!(Augmentation::parse("none").unwrap(), Augmentation::none());
+        assert!(Augmentation::parse("rotation=999").unwrap_err().contains("0 to 180"));
+        assert!(Augmentation::parse("flop").unwrap_err().contains("flop"));
+    }
+}
