@@ -1,0 +1,1 @@
+//! What the host and its tools know of a plugin, as data.
