@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::names;
-use crate::run::{ClassWeights, OptimizerChoice, Precision, Schedule, Target};
+use crate::run::{Augmentation, ClassWeights, OptimizerChoice, Precision, Schedule, Target};
 use crate::toml_error;
 
 /// A study as its file describes it.
@@ -86,8 +86,8 @@ pub struct TrainSection {
     pub warmup_epochs: f64,
     /// Label smoothing.
     pub label_smoothing: f64,
-    /// Class weights.
-    pub class_weights: ClassWeights,
+    /// Class weights as in `--class-weights`: `none`, `balanced`, or a number a class joined by commas.
+    pub class_weights: String,
     /// Largest gradient norm.
     pub clip_norm: Option<f64>,
     /// Epochs without improvement before stopping.
@@ -125,7 +125,7 @@ impl Default for TrainSection {
             schedule: Schedule::Cosine,
             warmup_epochs: 0.0,
             label_smoothing: 0.0,
-            class_weights: ClassWeights::None,
+            class_weights: "none".into(),
             clip_norm: None,
             patience: None,
             augment: "none".into(),
@@ -306,6 +306,8 @@ impl StudyFile {
         if !(0.0..1.0).contains(&t.label_smoothing) {
             return Err(("train.label_smoothing", format!("{} is not 0 to 1", t.label_smoothing)));
         }
+        ClassWeights::parse(&t.class_weights).map_err(|e| ("train.class_weights", e))?;
+        Augmentation::parse(&t.augment).map_err(|e| ("train.augment", e))?;
         let known = |m: &String| self.models.contains(m);
         if let Some(stranger) = t.pretrained.keys().chain(t.options.keys()).find(|m| !known(m)) {
             return Err(("train.pretrained", format!("{stranger:?} is not among models = {:?}", self.models)));
