@@ -1,0 +1,1 @@
+//! Building blocks that compute, name and initialise as torchvision does.
