@@ -31,8 +31,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lightbox-models", &["lightbox-plugin", "lightbox-plugin-torch"]),
-    ("lightbox-cams", &["lightbox-plugin"]),
-    ("lightbox-perturbation", &["lightbox-plugin"]),
+    ("lightbox-cam-math", &[]),
+    ("lightbox-cams", &["lightbox-plugin", "lightbox-cam-math"]),
+    ("lightbox-perturbation", &["lightbox-plugin", "lightbox-cam-math"]),
     ("lightbox-baselines", &["lightbox-plugin"]),
 ];
 
