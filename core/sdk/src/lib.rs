@@ -59,7 +59,7 @@ pub use descriptor::{
     AttributionDescriptor, Batch, Layers, Merge, Needs, Output, Parameter, ParameterKind, Resolution,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use host::{At, Host, LogLevel, Resize, Scores};
+pub use host::{At, Host, LogLevel, Resize, Scores, Services};
 pub use lightbox_abi as abi;
 pub use maps::Maps;
 pub use parameters::{Parameters, Value};
