@@ -1,1 +1,16 @@
-//! Attribution methods that perturb, as plugins.
+//! Attribution methods that perturb, as plugins. Formulas, parameters and what differs from the publications are in
+//! `docs/explanations.md`.
+
+mod ablationcam;
+mod drops;
+mod head;
+#[cfg(test)]
+mod toy;
+
+pub use ablationcam::AblationCam;
+
+lightbox_plugin::export_plugin! {
+    id: "org.lightbox.perturbation",
+    version: env!("CARGO_PKG_VERSION"),
+    attributions: [AblationCam],
+}
