@@ -53,6 +53,8 @@ pub struct Cell {
     pub estimate: Option<f64>,
     /// Standard deviation over folds, seeds or images.
     pub sd: Option<f64>,
+    /// 95 % interval of the estimate itself, where there is one test set.
+    pub interval: Option<(f64, f64)>,
     /// How many values the estimate is the mean of.
     pub n: usize,
     /// How many groups (patients, lesions) they come from, where known.
@@ -82,6 +84,10 @@ pub struct Comparison {
     pub effect_name: String,
     /// Name of the test.
     pub test: String,
+    /// Images behind the test.
+    pub n_images: usize,
+    /// Independent units behind it.
+    pub n_groups: usize,
     /// Why there is no p, or that there is nothing to test.
     pub reason: Option<String>,
 }
@@ -96,10 +102,11 @@ impl Comparison {
 impl Cell {
     /// The estimate and its spread as text, for example `0.851 ±0.010`; empty when there is none.
     pub fn figure(&self, decimals: usize) -> String {
-        match (self.estimate, self.sd) {
-            (Some(e), Some(sd)) => format!("{e:.decimals$} ±{sd:.decimals$}"),
-            (Some(e), None) => format!("{e:.decimals$}"),
-            (None, _) => "–".to_owned(),
+        match (self.estimate, self.sd, self.interval) {
+            (Some(e), Some(sd), _) => format!("{e:.decimals$} ±{sd:.decimals$}"),
+            (Some(e), None, Some((low, high))) => format!("{e:.decimals$} [{low:.decimals$}, {high:.decimals$}]"),
+            (Some(e), None, None) => format!("{e:.decimals$}"),
+            (None, ..) => "–".to_owned(),
         }
     }
 }

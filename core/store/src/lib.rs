@@ -14,5 +14,5 @@ pub mod toml_error;
 
 pub use error::StoreError;
 pub use home::Home;
-pub use run::{GroupId, JobConfig, RunDir, RunId, RunStatus};
+pub use run::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
 pub use study::StudyFile;

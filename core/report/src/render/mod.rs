@@ -55,6 +55,8 @@ pub(crate) mod example {
             effect: Some(-1.2),
             effect_name: "difference".into(),
             test: "Nadeau-Bengio".into(),
+            n_images: 100,
+            n_groups: 5,
             reason: None,
         };
         let untested = Comparison {
@@ -67,6 +69,8 @@ pub(crate) mod example {
             effect: None,
             effect_name: String::new(),
             test: "Nadeau-Bengio".into(),
+            n_images: 0,
+            n_groups: 0,
             reason: Some("zero variance".into()),
         };
         Table {

@@ -1,0 +1,235 @@
+//! The table of explanation methods on one dataset: every method against the baseline, by group, folds as strata.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lightbox_stats::{Correction, ExplanationTest, Groups, MetricId, Setting, adjust_family, compare_explanations};
+
+use crate::ReportError;
+use crate::cell::{Figures, column, from_comparison, moments, notes_of_family};
+use crate::collect::{ExplainedRun, Score, scores};
+use crate::table::{Cell, Column, Comparison, Row, Table};
+
+/// Which images a table is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All.
+    All,
+    /// Those that the network classified rightly, or wrongly.
+    Correct(bool),
+    /// Those of one true class.
+    Class(String),
+}
+
+impl Selection {
+    fn admits(&self, score: &Score<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Correct(wanted) => score.is_correct() == *wanted,
+            Self::Class(class) => score.row.truth == *class,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::All => "all images".to_owned(),
+            Self::Correct(true) => "correctly classified images".to_owned(),
+            Self::Correct(false) => "misclassified images".to_owned(),
+            Self::Class(class) => format!("images of class {class}"),
+        }
+    }
+}
+
+/// How methods are tested; fixed before results are seen.
+#[derive(Clone, Debug)]
+pub struct MethodDesign {
+    /// The method that the others are compared with.
+    pub baseline: String,
+    /// The confirmatory metric.
+    pub primary: Option<MetricId>,
+    /// Adjustment within a family.
+    pub correction: Correction,
+    /// Level.
+    pub alpha: f64,
+    /// Methods planned.
+    pub methods: Vec<String>,
+    /// Metrics planned.
+    pub metrics: Vec<MetricId>,
+    /// Seed of resampling.
+    pub seed: u64,
+}
+
+/// A value of one method for one image, or none with its status.
+type Keyed<'a> = BTreeMap<(usize, &'a str), Score<'a>>;
+
+/// Builds the table of methods for a selection of images.
+///
+/// The family of each metric is all pairs of methods, as fixed by the study; the table shows the pairs with the baseline.
+///
+/// # Errors
+/// When scores are not sound, for example a yes-or-no metric with other values.
+pub fn methods_table(
+    runs: &[ExplainedRun],
+    selection: &Selection,
+    design: &MethodDesign,
+) -> Result<Table, ReportError> {
+    let Some(first) = runs.first() else {
+        return Err(ReportError::Input("no finished explanation run".into()));
+    };
+    let mut columns = Vec::new();
+    let mut rows: Vec<Row> = design.methods.iter().map(|m| Row { name: m.clone(), cells: Vec::new() }).collect();
+    let mut families = Vec::new();
+    let mut images: BTreeSet<(usize, &str)> = BTreeSet::new();
+    for &metric in &design.metrics {
+        let by_method = keyed(runs, metric.id(), selection);
+        images.extend(by_method.values().flat_map(|k| k.keys().copied()));
+        let mut family = Vec::new();
+        let mut of_baseline = BTreeMap::new();
+        for (i, a) in design.methods.iter().enumerate() {
+            for b in &design.methods[..i] {
+                let (candidate, baseline) = if *a == design.baseline { (b, a) } else { (a, b) };
+                if let Some(comparison) = compare(&by_method, candidate, baseline, metric, first.grouped, design)? {
+                    if *baseline == design.baseline {
+                        of_baseline.insert(candidate.clone(), family.len());
+                    }
+                    family.push(comparison);
+                }
+            }
+        }
+        adjust_family(&mut family, design.planned(), design.correction);
+        for row in &mut rows {
+            let comparison = of_baseline.get(&row.name).map(|at| from_comparison(&family[*at]));
+            row.cells.push(cell(by_method.get(row.name.as_str()), comparison));
+        }
+        columns.push(column(metric, design.primary == Some(metric)));
+        families.push(family);
+    }
+    add_time(runs, selection, &mut columns, &mut rows);
+    let mut notes = vec![format!("figures: mean ± sd over images; family: all {} pairs of methods", design.planned())];
+    notes.extend(notes_of_family(&families, design));
+    notes.extend(status_notes(runs, selection));
+    if !first.grouped {
+        notes.push("split by image: no patient or lesion is known".to_owned());
+    }
+    Ok(Table {
+        title: format!(
+            "{} · explanations of {} · {} · {} · baseline {}",
+            first.dataset,
+            first.model,
+            selection.words(),
+            count(images.len(), "image"),
+            design.baseline
+        ),
+        dataset: first.dataset.clone(),
+        row_kind: "method".into(),
+        baseline: design.baseline.clone(),
+        columns,
+        rows,
+        notes,
+    })
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
+}
+
+fn keyed<'a>(runs: &'a [ExplainedRun], metric: &str, selection: &Selection) -> BTreeMap<&'a str, Keyed<'a>> {
+    let by_method = scores(runs, metric);
+    by_method
+        .into_iter()
+        .map(|(method, list)| {
+            let admitted = list.into_iter().filter(|s| selection.admits(s));
+            // `key` borrows the score's row, which lives as long as the runs.
+            (method, admitted.map(|s| ((s.fold, s.row.image.as_str()), s)).collect())
+        })
+        .collect()
+}
+
+fn compare(
+    by_method: &BTreeMap<&str, Keyed<'_>>,
+    candidate: &str,
+    baseline: &str,
+    metric: MetricId,
+    grouped: bool,
+    design: &MethodDesign,
+) -> Result<Option<lightbox_stats::Comparison>, ReportError> {
+    let (Some(a), Some(b)) = (by_method.get(candidate), by_method.get(baseline)) else { return Ok(None) };
+    let keys: Vec<&(usize, &str)> = a.keys().filter(|k| b.contains_key(*k)).collect();
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let values =
+        |side: &Keyed<'_>| -> Vec<f64> { keys.iter().map(|k| side[*k].row.value.unwrap_or(f64::NAN)).collect() };
+    let group_keys: Vec<(bool, &str)> = keys
+        .iter()
+        .map(|k| if a[*k].row.group.is_empty() { (false, k.1) } else { (true, a[*k].row.group.as_str()) })
+        .collect();
+    let groups = if grouped { Groups::from_keys(&group_keys) } else { Groups::by_image(keys.len()) };
+    let folds: Vec<usize> = keys.iter().map(|k| k.0).collect();
+    let setting =
+        Setting { alpha: design.alpha, family_size: design.planned().max(1), seed: design.seed, ..Setting::default() };
+    let compared = compare_explanations(
+        metric,
+        &values(a),
+        &values(b),
+        &groups,
+        Some(&folds),
+        ExplanationTest::Default,
+        &setting,
+    )?;
+    Ok(Some(compared))
+}
+
+fn cell(scores: Option<&Keyed<'_>>, comparison: Option<Comparison>) -> Cell {
+    let values: Vec<f64> = scores.into_iter().flat_map(|s| s.values()).filter_map(|s| s.row.value).collect();
+    let groups: BTreeSet<&str> = scores.into_iter().flat_map(|s| s.values()).map(|s| s.row.group.as_str()).collect();
+    let (estimate, sd) = moments(&values);
+    let n_groups = (!groups.contains("")).then_some(groups.len());
+    Cell { estimate, sd, interval: None, n: values.len(), n_groups, comparison }
+}
+
+/// The time of each method stands beside its scores, untested, as in the study.
+fn add_time(runs: &[ExplainedRun], selection: &Selection, columns: &mut Vec<Column>, rows: &mut [Row]) {
+    let by_method = keyed(runs, "seconds", selection);
+    columns.push(column(MetricId::SecondsPerImage, false));
+    for row in rows {
+        row.cells.push(cell(by_method.get(row.name.as_str()), None));
+    }
+}
+
+/// How many maps were constant or not finite, and how many images had no mask, by method where it depends on it.
+fn status_notes(runs: &[ExplainedRun], selection: &Selection) -> Vec<String> {
+    let mut maps: BTreeMap<(&str, &str), BTreeSet<(usize, &str)>> = BTreeMap::new();
+    let mut images: BTreeMap<&str, BTreeSet<(usize, &str)>> = BTreeMap::new();
+    for run in runs {
+        for row in run.rows.iter().filter(|r| r.status != "ok") {
+            let score = Score { fold: run.fold, row };
+            if !selection.admits(&score) {
+                continue;
+            }
+            let key = (run.fold, row.image.as_str());
+            if row.status.ends_with("-map") {
+                maps.entry((&row.method, &row.status)).or_default().insert(key);
+            } else {
+                images.entry(&row.status).or_default().insert(key);
+            }
+        }
+    }
+    let maps = maps.iter().map(|((method, status), set)| format!("{method}: {} {status}, not scored", set.len()));
+    let images = images.iter().map(|(status, set)| format!("{}: {}", status, count(set.len(), "image")));
+    maps.chain(images).collect()
+}
+
+impl Figures for MethodDesign {
+    fn correction(&self) -> Correction {
+        self.correction
+    }
+    fn post_hoc(&self) -> bool {
+        false
+    }
+    fn primary(&self) -> Option<MetricId> {
+        self.primary
+    }
+    fn planned(&self) -> usize {
+        self.methods.len() * self.methods.len().saturating_sub(1) / 2
+    }
+}
