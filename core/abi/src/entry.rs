@@ -23,6 +23,7 @@ pub const SDK_SYMBOL: &str = "lightbox_plugin_sdk";
 ///
 /// The first three fields hold no address, so the host reads them from the file before it loads the library.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Entry {
     /// [`crate::ABI_MAJOR`] of the header the plugin was built with.
     pub abi_major: u32,
@@ -57,6 +58,7 @@ unsafe impl Sync for Entry {}
 
 /// The program that loaded the plugin.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Host {
     /// Size of this struct in bytes.
     pub struct_size: u64,

@@ -186,7 +186,7 @@ pub fn check<'a>(
     table: &[ParameterMetadata],
     given: impl IntoIterator<Item = (&'a str, &'a ParameterValue)>,
 ) -> Result<ParameterValues, ParameterError> {
-    fill(table, given, |row, value| check_value(row, value))
+    fill(table, given, check_value)
 }
 
 /// Reads values from text, such as `eps` and `1e-6`, checks them against a table and adds the defaults.
