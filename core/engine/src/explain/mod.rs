@@ -1,0 +1,1 @@
+//! Explanations: host services, the shared pass, the heatmap pipeline.

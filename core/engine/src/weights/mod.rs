@@ -1,0 +1,1 @@
+//! Weights files: reading, loading into a network, exporting.
