@@ -15,6 +15,8 @@ pub mod leakage;
 pub mod manifest;
 pub mod split;
 
+mod nearest;
+
 pub use annotation::BoxFraction;
 pub use dataset::{Dataset, ImageRecord, Split};
 pub use error::{Error, Result};

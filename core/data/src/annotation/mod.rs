@@ -1,5 +1,12 @@
 //! Which boxes and which mask belong to an image (what they cover in pixels is `geometry`'s business).
 
+mod boxes;
+mod masks;
+mod pattern;
+
+pub(crate) use boxes::read_boxes;
+pub(crate) use masks::MaskFinder;
+pub(crate) use pattern::{check_pattern, stem};
 use serde::{Deserialize, Serialize};
 
 /// A lesion box, in fractions of the upright image's width and height (after EXIF orientation).

@@ -27,6 +27,18 @@ impl Split {
             Self::Test => "test",
         }
     }
+
+    /// The part that a folder's or a column's word means, in any case: `Training`, `val`, `TEST_SET`.
+    pub fn from_words(text: &str) -> Option<Self> {
+        let lower = text.to_lowercase().replace(['_', '-', ' '], "");
+        let word = lower.strip_suffix("set").or_else(|| lower.strip_suffix("data")).unwrap_or(&lower);
+        match word {
+            "train" | "training" | "trn" => Some(Self::Train),
+            "validation" | "validate" | "valid" | "val" | "dev" => Some(Self::Validation),
+            "test" | "testing" | "tst" => Some(Self::Test),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Split {

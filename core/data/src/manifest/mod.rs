@@ -4,6 +4,9 @@
 //! field of every mistake) and its writer (which writes the comments too).
 
 mod intensity;
+mod read;
+mod section;
+mod write;
 
 use std::path::PathBuf;
 
@@ -139,4 +142,54 @@ pub struct MaskRule {
     /// Paths below the root; `{stem}` is the image's file name without its ending, `{name}` with it, `{folder}` its
     /// folder below the root, `{id}` its id. Of several the first whose file exists.
     pub patterns: Vec<String>,
+}
+
+/// What is wrong with a class's name, if anything: it has to survive tables, file names and terminals.
+pub fn class_name_problem(name: &str) -> Option<&'static str> {
+    if name.trim().is_empty() {
+        return Some("is empty");
+    }
+    if name.chars().any(char::is_control) {
+        return Some("holds a line break, tab or other control character");
+    }
+    if name.trim() != name {
+        return Some("begins or ends with a space");
+    }
+    if name.chars().count() > LONGEST_CLASS_NAME {
+        return Some("is longer than 200 characters");
+    }
+    None
+}
+
+/// Longer ones are a column of free text taken for a label.
+const LONGEST_CLASS_NAME: usize = 200;
+
+/// Compiles a group's regular expression, or says in one line what is wrong with it.
+pub fn compile_group_regex(pattern: &str) -> std::result::Result<regex::Regex, String> {
+    let regex = regex::Regex::new(pattern).map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "regular expression too large".to_owned(),
+        other => other.to_string().lines().last().unwrap_or("not a regular expression").trim().to_owned(),
+    })?;
+    if regex.is_match("") {
+        return Err("matches the empty text, so that unrelated images would share a group".to_owned());
+    }
+    Ok(regex)
+}
+
+/// The group of an image by such an expression: what `(?P<group>...)` matched, else the whole match.
+pub fn group_by_regex(regex: &regex::Regex, id: &str) -> Option<String> {
+    let captures = regex.captures(id)?;
+    let found = captures.name("group").or_else(|| captures.get(0))?;
+    (!found.is_empty()).then(|| found.as_str().to_owned())
+}
+
+impl Layout {
+    /// Its name in the file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ClassFolders => "class-folders",
+            Self::SplitFolders { .. } => "split-folders",
+            Self::Table(_) => "table",
+        }
+    }
 }
