@@ -1,7 +1,6 @@
 //! DLPack 1.x tensors, as in `dlpack.h`, version 1.1.
 //!
-//! Lightbox lends tensors: a `*const Tensor` argument is borrowed for the call, its `deleter` is null, `strides` is never
-//! null, and [`TENSOR_READ_ONLY`] is set on what must not be written. Unless a descriptor says otherwise data is f32, row-major and
+//! Lightbox lends tensors: an argument is borrowed for the call, its `deleter` is null, `strides` is never null, and [`TENSOR_READ_ONLY`] is set on what must not be written. Unless a descriptor says otherwise data is f32, row-major and
 //! without gaps, in memory that the CPU reads.
 
 use core::ffi::c_void;

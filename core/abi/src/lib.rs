@@ -1,8 +1,8 @@
 //! The C ABI between Lightbox and its plugins: layouts, ids and status codes, and nothing that runs.
 //!
 //! A plugin is a dynamic library that exports one constant, [`Entry`], under the name [`ENTRY_SYMBOL`]. Everything
-//! else is reached from it. `include/lightbox_plugin.h` is the same text in C; a test compiles it and compares every
-//! size, offset and constant with this crate.
+//! else is reached from it. The ABI is written down twice, in `core/abi/include/lightbox_plugin.h` for C and in the crate
+//! `lightbox-abi` for Rust; a test compiles the one and compares every size, offset and constant with the other.
 //!
 //! # Rules
 //!
@@ -17,7 +17,7 @@
 //! * **Unwinding.** No panic, exception or `longjmp` crosses the boundary in either direction.
 //! * **Ownership.** An argument is borrowed for the call unless its comment says otherwise. What one side allocates,
 //!   the same side frees, through the function named next to it.
-//! * **Threads.** `[main]` functions are called on one thread, never two at a time. `[instance]` functions may be called
+//! * **Threads.** `[main]` functions are called by one thread at a time, not always the same. `[instance]` functions may be called
 //!   on any thread, but for one instance never two at a time. `[any]` functions may be called on any thread at any time.
 //!   `[run]` functions of the host may be called only during a call to [`Attribution::attribute`], on the thread it
 //!   was called on.
