@@ -25,7 +25,13 @@ pub(crate) fn beta_regularised(a: f64, b: f64, x: f64) -> f64 {
 ///
 /// Source: `I_{df / (df + t^2)}(df / 2, 1 / 2)`, Abramowitz and Stegun 26.7.1.
 pub fn student_t_two_sided(t: f64, df: f64) -> f64 {
-    clamp_p(beta_regularised(df / 2.0, 0.5, df / (df + t * t)))
+    let square = t * t;
+    // Near 0 the argument below would round to 1; the complement keeps its digits.
+    clamp_p(if square < 1.0 {
+        1.0 - beta_regularised(0.5, df / 2.0, square / (df + square))
+    } else {
+        beta_regularised(df / 2.0, 0.5, df / (df + square))
+    })
 }
 
 /// The `t > 0` whose two-sided tail is `alpha`: the critical value of a two-sided t-test.
@@ -79,7 +85,11 @@ pub fn f_upper(f: f64, df1: f64, df2: f64) -> f64 {
     if f <= 0.0 {
         return 1.0;
     }
-    clamp_p(beta_regularised(df2 / 2.0, df1 / 2.0, df2 / (df2 + df1 * f)))
+    clamp_p(if f < 1.0 {
+        1.0 - beta_regularised(df1 / 2.0, df2 / 2.0, df1 * f / (df2 + df1 * f))
+    } else {
+        beta_regularised(df2 / 2.0, df1 / 2.0, df2 / (df2 + df1 * f))
+    })
 }
 
 /// Probability of exactly `k` heads in `n` fair tosses.
