@@ -47,6 +47,8 @@ pub struct ExplainedRun {
     pub classes: Vec<String>,
     /// `explain.csv`.
     pub rows: Vec<ExplainRow>,
+    /// Pairs of methods whose maps were equal up to rounding on every image.
+    pub identical: Vec<(String, String)>,
 }
 
 /// Models by dataset, both in the order of first appearance.
@@ -133,9 +135,15 @@ pub fn explained(
             dataset: explain.dataset.name.clone(),
             classes: explain.dataset.classes.clone(),
             rows: read_explain(&run.file("explain.csv"))?,
+            identical: identical(&run.read_json("metrics.json")?),
         });
     }
     Ok((loaded, unfinished))
+}
+
+fn identical(metrics: &Value) -> Vec<(String, String)> {
+    let pair = |v: &Value| Some((v.get(0)?.as_str()?.to_owned(), v.get(1)?.as_str()?.to_owned()));
+    metrics["identical"].as_array().into_iter().flatten().filter_map(pair).collect()
 }
 
 /// Says why these models cannot be compared, if they cannot: other splits, datasets or folds.

@@ -87,7 +87,12 @@ pub fn methods_table(
         for (i, a) in design.methods.iter().enumerate() {
             for b in &design.methods[..i] {
                 let (candidate, baseline) = if *a == design.baseline { (b, a) } else { (a, b) };
-                if let Some(comparison) = compare(&by_method, candidate, baseline, metric, first.grouped, design)? {
+                if let Some(mut comparison) = compare(&by_method, candidate, baseline, metric, first.grouped, design)? {
+                    if are_identical(runs, candidate, baseline) {
+                        // Scores of equal maps may differ by rounding that a rank or a threshold amplifies: the maps decide.
+                        comparison.outcome = Outcome::Identical;
+                        comparison.direction = Direction::Neither;
+                    }
                     if *baseline == design.baseline {
                         of_baseline.insert(candidate.clone(), family.len());
                     }
@@ -177,6 +182,11 @@ fn compare(
         &setting,
     )?;
     Ok(Some(compared))
+}
+
+/// Whether two methods gave the same maps, up to rounding, in every run.
+fn are_identical(runs: &[ExplainedRun], a: &str, b: &str) -> bool {
+    runs.iter().all(|run| run.identical.iter().any(|(x, y)| (x == a && y == b) || (x == b && y == a)))
 }
 
 fn cell(scores: Option<&Keyed<'_>>, comparison: Option<Comparison>) -> Cell {

@@ -79,10 +79,10 @@ pub struct Explained {
     pub target: String,
     /// Class with the largest logit.
     pub predicted: String,
-    /// Softmax of the explained class.
-    pub probability: f64,
-    /// Peak of the map before it was scaled.
-    pub raw_peak: f64,
+    /// Softmax of the explained class; none when it is not a number.
+    pub probability: Option<f64>,
+    /// Peak of the map before it was scaled; none when the map is not finite.
+    pub raw_peak: Option<f64>,
     /// `ok`, `constant-map` or `nan-map`.
     pub status: String,
     /// The overlay.
