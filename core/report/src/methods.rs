@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lightbox_stats::{Correction, ExplanationTest, Groups, MetricId, Setting, adjust_family, compare_explanations};
+use lightbox_stats::{
+    Correction, Direction, ExplanationTest, Groups, MetricId, Outcome, Setting, adjust_family, compare_explanations,
+};
 
 use crate::ReportError;
 use crate::cell::{Figures, column, from_comparison, moments, notes_of_family};
