@@ -59,7 +59,7 @@ impl From<Result<Tested, Reason>> for Outcome {
     fn from(result: Result<Tested, Reason>) -> Self {
         match result {
             Ok(tested) if !tested.is_sound() => Outcome::not(Reason::NotFinite { count: 1 }),
-            Ok(tested) => Outcome::Tested(tested),
+            Ok(tested) => Outcome::Tested(Tested { detectable: tested.detectable.map(Detectable::finite), ..tested }),
             Err(reason) => Outcome::not(reason),
         }
     }
@@ -323,6 +323,20 @@ pub struct Detectable {
     pub first_step_difference: Option<f64>,
     /// The same in standard deviations.
     pub first_step_standardised: Option<f64>,
+}
+
+impl Detectable {
+    /// A difference that overflows is none.
+    fn finite(self) -> Self {
+        let keep = |value: Option<f64>| value.filter(|v| v.is_finite());
+        Detectable {
+            difference: keep(self.difference),
+            standardised: keep(self.standardised),
+            first_step_difference: keep(self.first_step_difference),
+            first_step_standardised: keep(self.first_step_standardised),
+            ..self
+        }
+    }
 }
 
 /// How a resampling test or interval drew.

@@ -1,6 +1,7 @@
 //! Every metric of predictions against scikit-learn, on cases with ties, absent classes and skewed class sizes.
 //!
 //! Tolerance: sums of at most a thousand terms of size 1, so 1e-12 with room for the order of summation.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod support;
 

@@ -3,6 +3,7 @@
 //! Tolerances: statistics are short sums, compared to 1e-9 of their size. p-values go through special functions whose
 //! implementations differ by some 1e-10 relative (statrs `erfc`: 5e-11); 1e-8 leaves room for the tails (a relative error of t of 1e-10 grows
 //! by t^2 there). Interval ends found by root finding in the oracle are compared to what its tolerance allows.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod support;
 

@@ -94,7 +94,7 @@ fn class_report(predictions: &Predictions, confusion: &Confusion, class: usize) 
     let scores = predictions.scores(class);
     let positive: Vec<bool> = predictions.truth().iter().map(|&truth| truth == class).collect();
     let area = auroc(&scores, &positive);
-    let sorted = super::sorted_scores::SortedScores::new(&scores);
+    let sorted = super::sorted_scores::SortedScores::new(&scores, &positive);
     ClassReport {
         class,
         support: confusion.support(class),
@@ -103,7 +103,7 @@ fn class_report(predictions: &Predictions, confusion: &Confusion, class: usize) 
         ppv: confusion.ppv(class),
         f1: confusion.f1(class),
         auroc: area,
-        average_precision: area.and_then(|_| sorted.average_precision(&positive, &vec![1; scores.len()])),
+        average_precision: area.and_then(|_| sorted.average_precision(&vec![1; scores.len()])),
     }
 }
 

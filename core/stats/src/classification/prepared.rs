@@ -14,7 +14,7 @@ enum Form {
     /// A share: part of whole, both by row.
     Share { part: Vec<bool>, whole: Vec<bool>, empty_is_zero: bool },
     /// Scores of each class that counts.
-    Ranking { precision: bool, classes: Vec<(SortedScores, Vec<bool>)> },
+    Ranking { precision: bool, classes: Vec<SortedScores> },
     /// A mean over rows.
     Mean(Vec<f64>),
     /// Expected calibration error.
@@ -34,8 +34,8 @@ impl Prepared {
                 let counted: Vec<usize> = positive.map_or_else(|| (0..classes).collect(), |class| vec![class]);
                 let one = |&class: &usize| {
                     let scores: Vec<f64> = rows().map(|(pool, image)| pool.row(image)[class]).collect();
-                    let truth = rows().map(|(pool, image)| pool.truth()[image] == class).collect();
-                    (SortedScores::new(&scores), truth)
+                    let truth: Vec<bool> = rows().map(|(pool, image)| pool.truth()[image] == class).collect();
+                    SortedScores::new(&scores, &truth)
                 };
                 let precision = metric == MetricId::AveragePrecision;
                 Form::Ranking { precision, classes: counted.iter().map(one).collect() }
@@ -75,9 +75,9 @@ impl Prepared {
                 }
             }
             Form::Ranking { precision, classes } => {
-                let read = |(scores, truth): &(SortedScores, Vec<bool>)| {
-                    let area = scores.auroc(truth, weights)?;
-                    if *precision { scores.average_precision(truth, weights) } else { Some(area) }
+                let read = |scores: &SortedScores| {
+                    let area = scores.auroc(weights)?;
+                    if *precision { scores.average_precision(weights) } else { Some(area) }
                 };
                 let values: Vec<f64> = classes.iter().filter_map(read).collect();
                 (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

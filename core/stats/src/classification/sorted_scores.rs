@@ -2,59 +2,56 @@
 
 /// Marks the last row of a run of equal scores.
 const LAST_OF_TIES: u32 = 1 << 31;
+/// Marks a row of the positive class.
+const POSITIVE: u32 = 1 << 30;
+const ROW: u32 = POSITIVE - 1;
 
-/// Rows in rising order of the score of one class, with the true class of each known to the caller.
+/// Rows in rising order of the score of one class, each with its marks: one pass reads nothing but these and weights.
 #[derive(Debug, Clone)]
 pub(crate) struct SortedScores {
     rows: Vec<u32>,
 }
 
 impl SortedScores {
-    pub fn new(scores: &[f64]) -> Self {
+    /// Sorts the scores of at most 2^30 rows.
+    pub fn new(scores: &[f64], positive: &[bool]) -> Self {
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
         order.sort_by(|&a, &b| scores[a as usize].total_cmp(&scores[b as usize]));
-        let rows = (0..order.len())
-            .map(|at| match order.get(at + 1) {
-                Some(&next) if scores[next as usize] == scores[order[at] as usize] => order[at],
-                _ => order[at] | LAST_OF_TIES,
-            })
-            .collect();
-        SortedScores { rows }
+        let mark = |at: usize| {
+            let row = order[at];
+            let tied = order.get(at + 1).is_some_and(|&next| scores[next as usize] == scores[row as usize]);
+            let last = if tied { 0 } else { LAST_OF_TIES };
+            row | last | if positive[row as usize] { POSITIVE } else { 0 }
+        };
+        SortedScores { rows: (0..order.len()).map(mark).collect() }
     }
 
     /// Weighted `P(positive > negative) + P(equal) / 2`; none without weight on both sides.
-    pub fn auroc(&self, positive: &[bool], weights: &[u32]) -> Option<f64> {
+    pub fn auroc(&self, weights: &[u32]) -> Option<f64> {
         let (mut below, mut twice, mut all) = (0_u64, 0_u64, 0_u64);
-        let (mut tied_positive, mut tied_negative) = (0_u64, 0_u64);
+        // Weights of the current run of equal scores: negatives, positives.
+        let mut tied = [0_u64; 2];
         for &entry in &self.rows {
-            let row = (entry & !LAST_OF_TIES) as usize;
-            let weight = u64::from(weights[row]);
-            if positive[row] {
-                tied_positive += weight;
-            } else {
-                tied_negative += weight;
-            }
+            let weight = weights[(entry & ROW) as usize];
+            tied[usize::from(entry & POSITIVE != 0)] += u64::from(weight);
             if entry & LAST_OF_TIES != 0 {
-                twice += tied_positive * (2 * below + tied_negative);
-                below += tied_negative;
-                all += tied_positive;
-                (tied_positive, tied_negative) = (0, 0);
+                twice += tied[1] * (2 * below + tied[0]);
+                below += tied[0];
+                all += tied[1];
+                tied = [0, 0];
             }
         }
         (all > 0 && below > 0).then(|| twice as f64 / 2.0 / (all as f64 * below as f64))
     }
 
     /// Weighted sum over falling thresholds of precision times the step in recall; none without a positive.
-    pub fn average_precision(&self, positive: &[bool], weights: &[u32]) -> Option<f64> {
+    pub fn average_precision(&self, weights: &[u32]) -> Option<f64> {
         let (mut hits, mut taken, mut sum) = (0_u64, 0_u64, 0.0);
         let mut step = 0_u64;
         for (at, &entry) in self.rows.iter().enumerate().rev() {
-            let row = (entry & !LAST_OF_TIES) as usize;
-            let weight = u64::from(weights[row]);
+            let weight = u64::from(weights[(entry & ROW) as usize]);
             taken += weight;
-            if positive[row] {
-                step += weight;
-            }
+            step += weight * u64::from(entry & POSITIVE != 0);
             let ends = at == 0 || self.rows[at - 1] & LAST_OF_TIES != 0;
             if ends && step > 0 {
                 hits += step;

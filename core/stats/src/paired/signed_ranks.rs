@@ -2,6 +2,9 @@
 
 use crate::distribution::{clamp_p, normal_two_sided};
 
+/// Magnitudes that differ by less than this share are tied: 0.3 - 0.2 and 0.2 - 0.1 are one value, rounded twice.
+const TIE: f64 = 1e-12;
+
 /// Ranks of `|d|`, zeros ranked first and then dropped (Pratt 1959), ties sharing their mean rank.
 #[derive(Debug, Clone)]
 pub(crate) struct SignedRanks {
@@ -29,7 +32,8 @@ impl SignedRanks {
         let mut doubled = Vec::with_capacity(n - zeros);
         let mut start = zeros;
         while start < n {
-            let same = order[start..].iter().take_while(|d| d.abs() == order[start].abs()).count();
+            let limit = order[start].abs() * (1.0 + TIE);
+            let same = order[start..].iter().take_while(|d| d.abs() <= limit).count();
             // Ranks start + 1 ..= start + same; twice their mean is the sum of both ends.
             let twice = 2 * start + 1 + same;
             for d in &order[start..start + same] {
@@ -50,20 +54,9 @@ impl SignedRanks {
 
     /// Two-sided p over all sign assignments to the ranks seen; exact with ties and zeros too.
     pub fn exact_p(&self) -> f64 {
-        let total: usize = self.doubled.iter().sum();
-        let mut ways = vec![0.0_f64; total + 1];
-        ways[0] = 1.0;
-        let mut reached = 0;
-        for &rank in &self.doubled {
-            reached += rank;
-            for sum in (rank..=reached).rev() {
-                ways[sum] += ways[sum - rank];
-            }
-        }
-        let all = 2.0_f64.powi(self.doubled.len() as i32);
+        let chance = chances_of_sums(&self.doubled);
         let seen = (2.0 * self.positive.min(self.negative)).round() as usize;
-        let tail: f64 = ways[..=seen.min(total)].iter().sum();
-        clamp_p(2.0 * tail / all)
+        clamp_p(2.0 * chance[..chance.len().min(seen + 1)].iter().sum::<f64>())
     }
 
     /// Mean and standard deviation of the positive sum, with zeros (Cureton 1967) and ties taken out.
@@ -91,6 +84,30 @@ impl SignedRanks {
         let n = self.n as f64;
         (self.positive - self.negative) / (n * (n + 1.0) / 2.0)
     }
+}
+
+/// Chance of each sum when every rank is taken or left with a fair coin.
+fn chances_of_sums(ranks: &[usize]) -> Vec<f64> {
+    let mut chance = vec![0.0_f64; ranks.iter().sum::<usize>() + 1];
+    chance[0] = 1.0;
+    let mut reached = 0;
+    for &rank in ranks {
+        reached += rank;
+        for sum in (0..=reached).rev() {
+            // Halving is exact, so that small samples have exact chances.
+            chance[sum] = 0.5 * (chance[sum] + if sum >= rank { chance[sum - rank] } else { 0.0 });
+        }
+    }
+    chance
+}
+
+/// The smallest sum of positive ranks 1..=n that the two-sided exact test does not reject; none when it rejects all.
+pub(crate) fn smallest_kept_sum(n: usize, alpha: f64) -> Option<usize> {
+    let mut tail = 0.0;
+    chances_of_sums(&(1..=n).collect::<Vec<usize>>()).iter().position(|chance| {
+        tail += chance;
+        2.0 * tail >= alpha
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Wilcoxon's signed-rank test with Pratt's zeros, and the interval of that test around Hodges and Lehmann's estimate.
 
-use super::{refuse_non_finite, signed_ranks::SignedRanks};
+use super::{
+    refuse_non_finite,
+    signed_ranks::{SignedRanks, smallest_kept_sum},
+};
 use crate::{
     Degrees, Detectable, Effect, EffectKind, Interval, IntervalMethod, Outcome, Reason, Setting, Statistic, Symbol,
     Test, Tested, distribution::normal_critical,
@@ -167,8 +170,17 @@ impl WalshAverages {
         (self.select(rank), self.select(self.count() + 1 - rank))
     }
 
-    /// Tries the exact test between neighbouring averages.
     fn exact_interval(&self, alpha: f64) -> Option<(f64, f64)> {
+        let d = &self.sorted;
+        if d.windows(2).all(|pair| pair[0] < pair[1]) {
+            // Without ties the distribution is the same for every shift: the ends are order statistics.
+            return smallest_kept_sum(d.len(), alpha).filter(|&sum| sum > 0).map(|sum| self.between(sum));
+        }
+        self.inverted_interval(alpha)
+    }
+
+    /// Tries the exact test between neighbouring averages, from the outside in.
+    fn inverted_interval(&self, alpha: f64) -> Option<(f64, f64)> {
         let d = &self.sorted;
         let mut averages: Vec<f64> =
             (0..d.len()).flat_map(|i| (i..d.len()).map(move |j| (i, j))).map(|(i, j)| 0.5 * (d[i] + d[j])).collect();
@@ -178,23 +190,14 @@ impl WalshAverages {
             let shifted: Vec<f64> = d.iter().map(|d| d - shift).collect();
             SignedRanks::new(&shifted).exact_p() < alpha
         };
-        let last = averages.len() - 1;
-        if !rejected(averages[0] - 1.0 - averages[0].abs()) {
+        // Outside all averages the signs are all alike; only their number counts there.
+        if 2.0_f64.powi(1 - d.len() as i32) >= alpha {
             return None;
         }
-        // Gap g lies between averages g and g + 1; the outer gaps are rejected, the middle is not.
-        let gap_rejected = |gap: usize| rejected(0.5 * (averages[gap] + averages[gap + 1]));
-        let (mut low, mut end) = (0, last / 2);
-        while low < end {
-            let middle = (low + end) / 2;
-            if gap_rejected(middle) { low = middle + 1 } else { end = middle }
-        }
-        let (mut start, mut high) = (last / 2, last);
-        while start < high {
-            let middle = (start + high) / 2;
-            if gap_rejected(middle) { high = middle } else { start = middle + 1 }
-        }
-        Some((averages[low], averages[high]))
+        let kept = |pair: &[f64]| !rejected(0.5 * (pair[0] + pair[1]));
+        let low = averages.windows(2).find(|pair| kept(pair)).map(|pair| pair[0]);
+        let high = averages.windows(2).rev().find(|pair| kept(pair)).map(|pair| pair[1]);
+        low.zip(high).or_else(|| (averages.len() == 1).then(|| (averages[0], averages[0])))
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the tests share: a small random generator, and calls of the Python oracles.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part, and may fail loudly")]
 
 use serde_json::Value;
 use std::{
