@@ -4,6 +4,7 @@
 //! with libtorch's own sentence, never a panic.
 
 mod autocast;
+mod cuda_library;
 mod error;
 mod ffi;
 mod memory;
@@ -11,6 +12,7 @@ mod optimizer;
 mod random;
 
 pub use autocast::Autocast;
+pub use cuda_library::{CudaLibrary, load_cuda_library};
 pub use error::TorchError;
 pub(crate) use error::says_out_of_memory;
 pub use memory::{CudaMemory, cuda_empty_cache, cuda_memory};
