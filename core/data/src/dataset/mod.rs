@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use csv_file::{CsvFile, Row};
 pub use dedup::{DedupRecord, Dropped};
+pub(crate) use files::write_atomic;
 pub(crate) use lookup::{Found, Lookup};
 pub use notice::{Notice, Notices};
 pub use record::{ImageRecord, Split};
@@ -23,7 +24,7 @@ pub use summary::{ClassCount, GroupCount, Summary};
 pub(crate) use table::one_hot_value;
 
 use crate::error::{Error, Result};
-use crate::manifest::{Channels, Manifest};
+use crate::manifest::{Channels, Layout, Manifest};
 
 /// A dataset that has been read: what its folder holds by its manifest, less the images that `--dedup` dropped.
 #[derive(Debug, Clone)]
@@ -60,6 +61,28 @@ impl Dataset {
     /// Reads a folder by a manifest without registering it anywhere; `manifest.root` must be set.
     pub fn from_manifest(name: &str, manifest: Manifest) -> Result<Self> {
         registry::from_manifest(name, PathBuf::new(), manifest)
+    }
+
+    /// A dataset of records that were made, not read; they are sorted by id.
+    pub fn from_records(name: &str, classes: Vec<String>, mut images: Vec<ImageRecord>) -> Result<Self> {
+        images.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(pair) = images.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(Error::argument(format!("two images have the id {:?}", pair[0].id), "ids must be unique"));
+        }
+        if let Some(image) = images.iter().find(|image| image.label >= classes.len()) {
+            let problem = format!("{:?} has label {}, but there are {} classes", image.id, image.label, classes.len());
+            return Err(Error::argument(problem, "labels count from 0"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            folder: PathBuf::new(),
+            manifest: Manifest::new(Layout::ClassFolders),
+            classes,
+            images,
+            positive: None,
+            dedup: DedupRecord::default(),
+            notices: Notices::default(),
+        })
     }
 
     /// Leaves out the images that a record drops; a class that ends empty is an error.

@@ -21,12 +21,16 @@ impl std::fmt::Display for Notice {
         write!(formatter, "{}: {}", self.message, self.count)?;
         if !self.examples.is_empty() {
             let more = if self.count > self.examples.len() { ", ..." } else { "" };
-            let examples: Vec<String> =
-                self.examples.iter().map(|example| example.escape_debug().to_string()).collect();
+            let examples: Vec<String> = self.examples.iter().map(|example| printable(example)).collect();
             write!(formatter, " ({}{more})", examples.join(", "))?;
         }
         Ok(())
     }
+}
+
+/// A file name may hold line breaks and terminal commands.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
 }
 
 /// Remarks in the order in which they first arose.

@@ -85,9 +85,14 @@ pub(crate) fn scan(manifest: &Manifest, listing: &Listing) -> Result<Scan> {
             mask: finder.mask_of(&item.id).map(|mask| root.join(mask)),
         });
     }
-    if manifest.masks.is_some() && images.iter().all(|image| image.mask.is_none()) {
-        let problem = "masks.pattern fits no file";
-        return Err(Error::content(root, problem, "correct [masks] in the manifest or remove it"));
+    if let Some(rule) = &manifest.masks
+        && images.iter().all(|image| image.mask.is_none())
+    {
+        if !rule.optional {
+            let problem = format!("masks.pattern ({}) fits no file", rule.patterns.join(", "));
+            return Err(Error::content(root, problem, "correct [masks] in the manifest or remove it"));
+        }
+        notices.count("optional masks are not here", &rule.patterns[0]);
     }
     add_boxes(root, manifest, &mut images, &mut notices)?;
     Ok(Scan { classes, images, positive, notices })
@@ -287,7 +292,13 @@ fn check_split(root: &Path, labelled: &[Labelled], notices: &mut Notices) -> Res
 
 fn add_boxes(root: &Path, manifest: &Manifest, images: &mut [ImageRecord], notices: &mut Notices) -> Result<()> {
     let Some(rule) = &manifest.boxes else { return Ok(()) };
-    let file = first_file(root, &rule.file, "boxes.file")?;
+    let file = match first_file(root, &rule.file, "boxes.file") {
+        Err(_) if rule.optional => {
+            notices.count("optional boxes are not here", &rule.file.join(" or "));
+            return Ok(());
+        }
+        file => file?,
+    };
     let found = {
         let lookup = Lookup::new(images.iter().map(|image| image.id.as_str()));
         let path_of = |index: usize| images[index].path.clone();

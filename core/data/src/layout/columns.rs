@@ -139,7 +139,7 @@ impl Tables {
                 }
             );
             guess.say("boxes", candidate.name.clone(), reason);
-            guess.manifest.boxes = Some(BoxTable { file: vec![candidate.name.clone()], image, columns, unit });
+            guess.manifest.boxes = Some(BoxTable { file: vec![candidate.name.clone()], image, columns, unit, optional: false });
             return;
         }
     }

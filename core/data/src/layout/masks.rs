@@ -58,7 +58,7 @@ pub(super) fn guess(listing: &Listing, guess: &mut Guess) {
         return;
     }
     guess.say("masks", pattern.clone(), format!("{count} files are named so"));
-    guess.manifest.masks = Some(MaskRule { patterns: vec![pattern] });
+    guess.manifest.masks = Some(MaskRule { patterns: vec![pattern], optional: false });
 }
 
 /// A name's beginnings, longest first, with what follows each: a mask is named as its image plus a little.

@@ -15,7 +15,7 @@ pub(crate) use walk::kind_of;
 pub use walk::{File, Kind, Listing};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Channels, GroupRule, Intensity, LabelColumns, Layout, Manifest};
+use crate::manifest::{GroupRule, LabelColumns, Layout, Manifest};
 
 /// What the caller says of the layout; the rest is guessed.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +89,8 @@ pub fn guess(path: &Path, hints: &Hints) -> Result<Guess> {
     let named_root = named_root.canonicalize().map_err(|source| Error::io("read", &named_root, source))?;
     let folder = folder.canonicalize().map_err(|source| Error::io("read", &folder, source))?;
     let mut listing = Listing::read(&named_root, &[])?;
-    let mut guess = Guess { manifest: empty_manifest(&named_root), understood: Vec::new() };
+    let mut guess = Guess { manifest: Manifest::new(Layout::ClassFolders), understood: Vec::new() };
+    guess.manifest.root = Some(named_root.clone());
     if table.is_none() && !hints.wants_table() && hints.root.is_none() {
         while let Some(below) = folders::only_folder(&listing) {
             let root = listing.root.join(below);
@@ -146,26 +147,6 @@ fn guess_folder(hints: &Hints, listing: &Listing, tables: &columns::Tables, gues
             Ok(())
         }
         (Err(error), None) => Err(error),
-    }
-}
-
-fn empty_manifest(root: &Path) -> Manifest {
-    Manifest {
-        name: None,
-        title: None,
-        source: None,
-        licence: None,
-        root: Some(root.to_path_buf()),
-        classes: Vec::new(),
-        positive: None,
-        channels: Channels::default(),
-        intensity: Intensity::default(),
-        clahe: None,
-        exclude: Vec::new(),
-        layout: Layout::ClassFolders,
-        groups: None,
-        boxes: None,
-        masks: None,
     }
 }
 

@@ -50,6 +50,29 @@ pub struct Manifest {
     pub masks: Option<MaskRule>,
 }
 
+impl Manifest {
+    /// A manifest that says nothing but the layout.
+    pub fn new(layout: Layout) -> Self {
+        Self {
+            name: None,
+            title: None,
+            source: None,
+            licence: None,
+            root: None,
+            classes: Vec::new(),
+            positive: None,
+            channels: Channels::default(),
+            intensity: Intensity::default(),
+            clahe: None,
+            exclude: Vec::new(),
+            layout,
+            groups: None,
+            boxes: None,
+            masks: None,
+        }
+    }
+}
+
 /// Where labels (and the dataset's own split) come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Layout {
@@ -125,6 +148,8 @@ pub struct BoxTable {
     pub columns: [String; 4],
     /// What the columns hold.
     pub unit: BoxUnit,
+    /// Go without boxes, with a notice, where the file is not there.
+    pub optional: bool,
 }
 
 /// What the four columns of a box hold.
@@ -142,6 +167,8 @@ pub struct MaskRule {
     /// Paths below the root; `{stem}` is the image's file name without its ending, `{name}` with it, `{folder}` its
     /// folder below the root, `{id}` its id. Of several the first whose file exists.
     pub patterns: Vec<String>,
+    /// Go without masks, with a notice, where no mask is there.
+    pub optional: bool,
 }
 
 /// What is wrong with a class's name, if anything: it has to survive tables, file names and terminals.

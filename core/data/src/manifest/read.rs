@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// A manifest is a page of text; more than this is another kind of file.
 const LARGEST: u64 = 1 << 20;
 
-const ROOT_KEYS: [&str; 15] = [
+const ROOT_KEYS: [&str; 16] = [
     "format",
     "name",
     "title",
@@ -30,6 +30,7 @@ const ROOT_KEYS: [&str; 15] = [
     "layout",
     "groups",
     "boxes",
+    "masks",
 ];
 const LAYOUT_KEYS: [&str; 11] =
     ["kind", "train", "validation", "test", "file", "folders", "image", "label", "one_hot", "split", "missing"];
@@ -66,9 +67,7 @@ impl Manifest {
         let document = DeTable::parse(text).map_err(|error| {
             source.error(error.span().unwrap_or(0..0), "", error.message().trim(), "correct the TOML syntax there")
         })?;
-        let mut keys = ROOT_KEYS.to_vec();
-        keys.push("masks");
-        let root = Section::new(&source, "", document.get_ref(), 0..0, &keys)?;
+        let root = Section::new(&source, "", document.get_ref(), 0..0, &ROOT_KEYS)?;
         match root.required("format", root.integer("format")?, "1")? {
             FORMAT => {}
             other => {
@@ -241,7 +240,9 @@ fn groups(root: &Section<'_>) -> Result<Option<GroupRule>> {
 }
 
 fn boxes(root: &Section<'_>) -> Result<Option<BoxTable>> {
-    let Some(section) = root.section("boxes", &["file", "image", "columns", "unit"])? else { return Ok(None) };
+    let Some(section) = root.section("boxes", &["file", "image", "columns", "unit", "optional"])? else {
+        return Ok(None);
+    };
     let file = section.texts("file")?;
     if file.is_empty() {
         return Err(section.error("file", "missing", "add file = \"boxes.csv\""));
@@ -258,11 +259,12 @@ fn boxes(root: &Section<'_>) -> Result<Option<BoxTable>> {
         columns.try_into().map_err(|_| section.error("columns", "needs four columns", "name four, in order"))?
     };
     let image = section.required("image", section.text("image")?, "\"path\"")?;
-    Ok(Some(BoxTable { file, image, columns, unit }))
+    let optional = section.boolean("optional")?.unwrap_or(false);
+    Ok(Some(BoxTable { file, image, columns, unit, optional }))
 }
 
 fn masks(root: &Section<'_>) -> Result<Option<MaskRule>> {
-    let Some(section) = root.section("masks", &["pattern"])? else { return Ok(None) };
+    let Some(section) = root.section("masks", &["pattern", "optional"])? else { return Ok(None) };
     let patterns = section.texts("pattern")?;
     if patterns.is_empty() {
         return Err(section.error("pattern", "missing", "add pattern = \"masks/{stem}.png\""));
@@ -273,7 +275,8 @@ fn masks(root: &Section<'_>) -> Result<Option<MaskRule>> {
             return Err(section.error("pattern", problem, "use {stem}, {name}, {folder} or {id}"));
         }
     }
-    Ok(Some(MaskRule { patterns }))
+    let optional = section.boolean("optional")?.unwrap_or(false);
+    Ok(Some(MaskRule { patterns, optional }))
 }
 
 /// A table may also stand elsewhere, named by its absolute path (`data add TABLE --root IMAGES`).

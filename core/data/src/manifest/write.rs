@@ -158,6 +158,8 @@ impl Manifest {
                     },
                 );
                 line(out, &format!("columns = {}", list(&boxes.columns)));
+                line(out, "# true: go without boxes where the file is not there.");
+                line(out, &format!("optional = {}", boxes.optional));
             }
         }
     }
@@ -173,7 +175,11 @@ impl Manifest {
         );
         match &self.masks {
             None => line(out, "# [masks]\n# pattern = \"masks/{stem}.png\""),
-            Some(masks) => line(out, &format!("[masks]\npattern = {}", one_or_list(&masks.patterns))),
+            Some(masks) => {
+                line(out, &format!("[masks]\npattern = {}", one_or_list(&masks.patterns)));
+                line(out, "# true: go without masks where there are none.");
+                line(out, &format!("optional = {}", masks.optional));
+            }
         }
     }
 }
