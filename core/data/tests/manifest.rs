@@ -129,6 +129,16 @@ fn the_manifests_of_known_datasets_are_valid() {
     }
 }
 
+#[test]
+fn the_examples_of_the_documentation_are_valid() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/manifest.md")).unwrap();
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        parse(example).unwrap();
+    }
+}
+
 fn text() -> impl Strategy<Value = String> {
     "[ -~äß漢\\\\\"'\t]{1,12}"
 }

@@ -328,8 +328,11 @@ fn lacking(dataset: &Dataset, tests: &[Vec<usize>]) -> usize {
     pairs.filter(|(class, test)| class_count(dataset, test, *class) == 0).count()
 }
 
+/// A dataset to be split: classes, folds, and (label, group) of each image.
+type Case = (usize, usize, Vec<(usize, usize)>);
+
 /// Plain linear congruential numbers: the cases only have to be varied, and the same each time.
-fn cases() -> Vec<(usize, usize, Vec<(usize, usize)>)> {
+fn cases() -> Vec<Case> {
     let mut state = 12345_u64;
     let mut below = |bound: usize| {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -82,6 +82,8 @@ struct Candidate {
 pub(super) struct Tables {
     root: PathBuf,
     candidates: Vec<Candidate>,
+    /// Files named as tables that cannot be read as such.
+    broken: Vec<PathBuf>,
     given: bool,
 }
 
@@ -106,13 +108,16 @@ impl Tables {
             }
         }
         let lookup = Lookup::new(listing.images().map(|file| file.id.as_str()));
-        let mut candidates = Vec::new();
+        let (mut candidates, mut broken) = (Vec::new(), Vec::new());
         for path in paths {
             let csv = match CsvFile::read(&path) {
                 Ok(csv) => csv,
                 Err(error) if given.is_some() => return Err(error),
-                // Some other table that lies about; one that the labels come from is read again, strictly.
-                Err(_) => continue,
+                // It may be another table that lies about; where no other has the labels, its error is told.
+                Err(_) => {
+                    broken.push(path);
+                    continue;
+                }
             };
             let name = match path.strip_prefix(&root) {
                 Ok(below) => below.to_string_lossy().into_owned(),
@@ -121,7 +126,7 @@ impl Tables {
             let image = image_column(&csv, &lookup);
             candidates.push(Candidate { name, csv, image });
         }
-        Ok(Self { root, candidates, given: given.is_some() })
+        Ok(Self { root, candidates, broken, given: given.is_some() })
     }
 
     /// Sets the manifest's boxes where a table holds some.
@@ -139,7 +144,8 @@ impl Tables {
                 }
             );
             guess.say("boxes", candidate.name.clone(), reason);
-            guess.manifest.boxes = Some(BoxTable { file: vec![candidate.name.clone()], image, columns, unit, optional: false });
+            guess.manifest.boxes =
+                Some(BoxTable { file: vec![candidate.name.clone()], image, columns, unit, optional: false });
             return;
         }
     }
@@ -169,6 +175,9 @@ impl Tables {
                 Ok(())
             }
             (0, 0) => {
+                for path in &self.broken {
+                    CsvFile::read(path)?;
+                }
                 let remedy = "put images in a folder per class, add a table, or write a manifest (docs/manifest.md)";
                 Err(Error::content(&self.root, "neither class folders nor a table of labels were found", remedy))
             }
