@@ -1,3 +1,17 @@
-//! The lightbox program.
+//! The `lightbox` program: everything by command; exit codes and messages that scripts can rely on.
 
-fn main() {}
+mod cli;
+mod failure;
+mod output;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.code())
+        }
+    }
+}

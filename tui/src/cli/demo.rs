@@ -1,0 +1,97 @@
+//! `lightbox demo`: the whole job on phantoms, from images to tables and a picture.
+
+use std::path::Path;
+
+use clap::Args;
+use lightbox_data::Dataset;
+use lightbox_data::dataset::AddRequest;
+use lightbox_phantom::{Kind, generate};
+use lightbox_store::Home;
+use lightbox_store::study::StudyFile;
+
+use super::{Context, explain, study};
+use crate::failure::{Failure, Result};
+
+/// How long the demo may take.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Fewer and smaller images, for a look within a minute or two
+    #[arg(long)]
+    quick: bool,
+    /// Folder for everything the demo makes; it is a home of its own
+    #[arg(long, value_name = "DIR", default_value = "lightbox-demo")]
+    dir: std::path::PathBuf,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
+    let (images, size, epochs) = if arguments.quick { (120, 64, 6) } else { (480, 96, 10) };
+    let home = Home::at(&arguments.dir)?;
+    let context = Context { home, out: context.out };
+    let say = |text: &str| context.out.note(text);
+    let phantoms = context.home.root().join("phantoms");
+    say(&format!("demo: {images} synthetic brain slices with their lesion masks, in {}", phantoms.display()));
+    if !phantoms.join("manifest.toml").exists() {
+        generate(Kind::Brain, images, size, 2025, &phantoms).map_err(Failure::failed)?;
+    }
+    if Dataset::open(context.home.root(), "phantom-brain").is_err() {
+        let manifest = Some(phantoms.join("manifest.toml"));
+        let name = "phantom-brain".to_owned();
+        let request = AddRequest { path: phantoms.clone(), name, manifest, ..AddRequest::default() };
+        Dataset::add(context.home.root(), &request)?;
+    }
+    say("demo: two networks on three folds by patient, then seven explanation methods scored against the masks");
+    let text = study_file(size, epochs);
+    let path = context.home.root().join("demo.toml");
+    lightbox_store::atomic::write(&path, text.as_bytes())?;
+    study::execute(&context, StudyFile::read(&path)?, Path::new("."))?;
+    let group = study::queued(&context, "demo")?.train.first().map(|t| t.group.clone());
+    let Some(group) = group else { return Err(Failure::failed("the demo queued no run")) };
+    let image = lesion_image(&context)?;
+    let pictures = context.home.root().join("pictures");
+    say(&format!("demo: one image explained, in {}", pictures.display()));
+    explain::run_for(&context, &image, &group.0, &["gradcam++", "layercam"], &pictures)?;
+    say(&format!("demo: done; look around with: lightbox --home {} runs list", context.home.root().display()));
+    Ok(())
+}
+
+fn study_file(size: u32, epochs: usize) -> String {
+    format!(
+        r#"# Written by `lightbox demo`.
+name = "demo"
+datasets = ["phantom-brain"]
+models = ["small-cnn", "resnet50"]
+baseline = "small-cnn"
+
+[split]
+folds = 3
+seed = 1
+
+[train]
+epochs = {epochs}
+batch_size = 16
+image_size = {size}
+lr = 2e-3
+warmup_epochs = 1.0
+augment = "flip"
+val_fraction = 0.15
+seed = 1
+
+[explain]
+model = "small-cnn"
+methods = ["gradcam", "gradcam++", "xgradcam", "layercam", "hirescam", "random", "center"]
+metrics = ["road", "energy", "pointing", "auprc"]
+limit = 16
+
+[statistics]
+primary = "balanced-accuracy"
+"#
+    )
+}
+
+/// The first image with a lesion.
+fn lesion_image(context: &Context) -> Result<std::path::PathBuf> {
+    let dataset = Dataset::open(context.home.root(), "phantom-brain")?;
+    let with_lesion = dataset.images().iter().find(|i| i.mask.is_some()).or_else(|| dataset.images().first());
+    with_lesion.map(|i| i.path.clone()).ok_or_else(|| Failure::failed("the demo's dataset is empty"))
+}

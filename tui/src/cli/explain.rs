@@ -1,0 +1,232 @@
+//! `lightbox explain`: heatmaps of single images, as pictures and NumPy files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lightbox_scheduler::WorkerProgram;
+use lightbox_store::request::{ExplainRequest, Explained, Network};
+use lightbox_store::run::{DeviceChoice, resolve};
+use lightbox_store::{JobKind, RunStatus};
+
+use super::{Context, show, train};
+use crate::failure::{Failure, Result};
+
+/// What to explain, and how.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Image files
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// A trained run (of a group, its first fold is taken)
+    #[arg(long, conflicts_with_all = ["model", "weights", "classes"])]
+    run: Option<String>,
+    /// A model, with --weights and --classes
+    #[arg(long, requires_all = ["weights", "classes"])]
+    model: Option<String>,
+    /// Weights: safetensors, or a PyTorch .pth or .pt
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// How many classes the weights have
+    #[arg(long, value_name = "K")]
+    classes: Option<usize>,
+    /// Architecture option of the model
+    #[arg(long = "option", value_name = "K=V")]
+    options: Vec<String>,
+    /// Methods, joined by commas
+    #[arg(long, value_delimiter = ',', default_value = "gradcam", value_name = "A,B")]
+    method: Vec<String>,
+    /// Layers by torchvision's names, joined by commas [default: the model's own]
+    #[arg(long, value_delimiter = ',', value_name = "L")]
+    layer: Vec<String>,
+    /// Class explained: its number or name [default: the predicted one]
+    #[arg(long, value_name = "K|LABEL")]
+    target: Option<String>,
+    /// Names of the classes
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    class_names: Option<Vec<String>>,
+    /// Names in the weights file by names in the model, a line each: `model.name = file.name`
+    #[arg(long, value_name = "F", requires = "weights")]
+    key_map: Option<PathBuf>,
+    /// Mean of the normalisation, a number per channel
+    #[arg(long, value_delimiter = ',', value_name = "M")]
+    mean: Option<Vec<f64>>,
+    /// Standard deviation of the normalisation, a number per channel
+    #[arg(long, value_delimiter = ',', value_name = "S")]
+    std: Option<Vec<f64>>,
+    /// Side of the square input in pixels
+    #[arg(long, value_name = "P")]
+    image_size: Option<usize>,
+    /// auto, cpu or cuda:I
+    #[arg(long, default_value = "auto", value_name = "D")]
+    device: String,
+    /// Threads of libtorch
+    #[arg(long, value_name = "T")]
+    threads: Option<usize>,
+    /// Method parameter, as NAME=VALUE or METHOD.NAME=VALUE
+    #[arg(long = "param", value_name = "K=V")]
+    params: Vec<String>,
+    /// Seed of methods that draw random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder for the pictures
+    #[arg(long, default_value = "explanations", value_name = "DIR")]
+    out: PathBuf,
+    /// Write the maps as NumPy files too, float32 of the network's input size
+    #[arg(long)]
+    raw: bool,
+    /// Draw the pictures in the terminal
+    #[arg(long)]
+    show: bool,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
+    let request = request(context, &arguments)?;
+    answer(context, &request, arguments.show)
+}
+
+/// Explains one image with a trained group.
+pub fn run_for(context: &Context, image: &Path, run: &str, methods: &[&str], out: &Path) -> Result<()> {
+    let request = ExplainRequest {
+        images: vec![image.to_path_buf()],
+        network: trained(context, run)?,
+        methods: methods.iter().map(|m| (*m).to_owned()).collect(),
+        layers: Vec::new(),
+        target: None,
+        class_names: None,
+        mean: None,
+        std: None,
+        image_size: None,
+        params: Vec::new(),
+        out: absolute(out)?,
+        raw: false,
+        seed: 0,
+        device: DeviceChoice("auto".into()),
+        threads: train::threads(None)?,
+    };
+    answer(context, &request, false)
+}
+
+/// Asks the worker, prints what it wrote and, if asked to, the pictures.
+fn answer(context: &Context, request: &ExplainRequest, show_pictures: bool) -> Result<()> {
+    let folder = tempfile_folder(context)?;
+    let file = folder.join("request.json");
+    let text = serde_json::to_vec(request).map_err(Failure::failed)?;
+    lightbox_store::atomic::write(&file, &text)?;
+    let worker = WorkerProgram::find(context.home.root())?;
+    let answer = worker.ask(&[OsStr::new("explain"), file.as_os_str()]);
+    let _ = std::fs::remove_dir_all(&folder);
+    let answer = answer?;
+    for warning in answer.stderr.lines().filter(|l| !l.trim().is_empty()) {
+        context.out.note(warning);
+    }
+    let lines = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let explained: std::result::Result<Vec<Explained>, _> = lines.lines().map(serde_json::from_str).collect();
+    let explained = explained.map_err(|e| Failure::failed(format!("the worker's answer is not JSON: {e}")))?;
+    print(context, &explained)?;
+    if show_pictures {
+        for one in &explained {
+            context.out.line(format!("{}: {} for {}", one.image.display(), one.method, one.target));
+            show::picture(&one.overlay)?;
+        }
+    }
+    Ok(())
+}
+
+fn tempfile_folder(context: &Context) -> Result<PathBuf> {
+    let folder = context.home.cache_dir().join(format!("request-{}", std::process::id()));
+    lightbox_store::atomic::create_private_folder(&folder)?;
+    Ok(folder)
+}
+
+fn request(context: &Context, arguments: &Arguments) -> Result<ExplainRequest> {
+    Ok(ExplainRequest {
+        images: arguments.images.iter().map(|p| absolute(p)).collect::<Result<_>>()?,
+        network: network(context, arguments)?,
+        methods: arguments.method.clone(),
+        layers: arguments.layer.clone(),
+        target: arguments.target.clone(),
+        class_names: arguments.class_names.clone(),
+        mean: arguments.mean.clone(),
+        std: arguments.std.clone(),
+        image_size: arguments.image_size,
+        params: arguments.params.clone(),
+        out: absolute(&arguments.out)?,
+        raw: arguments.raw,
+        seed: arguments.seed,
+        device: DeviceChoice(arguments.device.clone()),
+        threads: train::threads(arguments.threads)?,
+    })
+}
+
+fn absolute(path: &std::path::Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|e| Failure::bad(format!("{}: {e}", path.display())))
+}
+
+fn network(context: &Context, arguments: &Arguments) -> Result<Network> {
+    if let Some(name) = &arguments.run {
+        return trained(context, name);
+    }
+    match (&arguments.model, &arguments.weights, arguments.classes) {
+        (Some(model), Some(file), Some(classes)) => Ok(Network::Weights {
+            model: model.clone(),
+            options: pairs(&arguments.options)?,
+            file: absolute(file)?,
+            classes,
+            key_map: arguments.key_map.as_deref().map(absolute).transpose()?,
+        }),
+        _ => Err(Failure::bad("give --run RUN, or --model M with --weights FILE and --classes K")),
+    }
+}
+
+/// The first finished training run that a name stands for.
+fn trained(context: &Context, name: &str) -> Result<Network> {
+    let runs = resolve(&context.home, name)?;
+    let finished = runs.iter().find(|r| {
+        let is_train = r.config().is_ok_and(|c| matches!(c.job, JobKind::Train(_)));
+        is_train && matches!(r.status(), Ok(RunStatus::Finished))
+    });
+    match finished {
+        Some(run) => Ok(Network::Run { path: run.path().to_path_buf() }),
+        None => Err(Failure::bad(format!("{name} has no finished training run; see `lightbox runs show {name}`"))),
+    }
+}
+
+/// Reads `K=V` arguments.
+pub fn pairs(arguments: &[String]) -> Result<BTreeMap<String, String>> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((k, v)) if !k.trim().is_empty() => Ok((k.trim().to_owned(), v.trim().to_owned())),
+        _ => Err(Failure::bad(format!("{text:?} is not NAME=VALUE"))),
+    };
+    arguments.iter().map(pair).collect()
+}
+
+fn print(context: &Context, explained: &[Explained]) -> Result<()> {
+    if context.out.json {
+        return context.out.record(&explained);
+    }
+    let name = |p: &std::path::Path| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let rows: Vec<Vec<String>> = explained
+        .iter()
+        .map(|e| {
+            let probability = e.probability.map(|p| format!("{p:.4}")).unwrap_or_default();
+            let peak = e.raw_peak.map(|p| format!("{p:.3e}")).unwrap_or_default();
+            vec![
+                name(&e.image),
+                e.method.clone(),
+                e.target.clone(),
+                e.predicted.clone(),
+                probability,
+                peak,
+                e.status.clone(),
+                e.overlay.display().to_string(),
+            ]
+        })
+        .collect();
+    context
+        .out
+        .table(&["image", "method", "target", "predicted", "probability", "raw peak", "status", "overlay"], &rows);
+    Ok(())
+}

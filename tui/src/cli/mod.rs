@@ -1,0 +1,111 @@
+//! The command line: one file per command. Names, flags and exit codes are fixed; scripts rely on them.
+
+mod check;
+mod compare;
+mod data;
+mod demo;
+mod evaluate;
+mod explain;
+mod explain_eval;
+mod jobs;
+mod plugins;
+mod results;
+mod runs;
+mod show;
+mod splits;
+mod study;
+mod train;
+mod weights;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use lightbox_store::Home;
+
+use crate::failure::Result;
+use crate::output::{Color, Output};
+
+/// Explainable deep learning for medical images: train networks, test whether one is better, and see why they decide.
+#[derive(Debug, Parser)]
+#[command(name = "lightbox", version, about, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// Folder for datasets, runs and caches [default: $LIGHTBOX_HOME, else $XDG_DATA_HOME/lightbox]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print results only
+    #[arg(long, global = true)]
+    quiet: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole job on synthetic images: data, two models, explanations, tables and a picture
+    Demo(demo::Arguments),
+    /// Datasets: add, list, show, check, split
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Train a model, one run per fold
+    Train(train::Arguments),
+    /// Metrics and per-image predictions of a trained run or group
+    Evaluate(evaluate::Arguments),
+    /// Heatmaps of single images as pictures
+    Explain(explain::Arguments),
+    /// Explain the test images of a run or group and score the explanations
+    ExplainEval(explain_eval::Arguments),
+    /// Studies: datasets x models x folds, then explanations, then tests
+    #[command(subcommand)]
+    Study(study::Command),
+    /// Tables with significance markers
+    Results(results::Arguments),
+    /// Two runs or groups against each other
+    Compare(compare::Arguments),
+    /// Run directories
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Plugins and what they hold
+    #[command(subcommand)]
+    Plugins(plugins::Command),
+    /// Weights files
+    #[command(subcommand)]
+    Weights(weights::Command),
+    /// A picture in the terminal
+    Show(show::Arguments),
+}
+
+/// What every command needs.
+pub struct Context {
+    /// The home folder.
+    pub home: Home,
+    /// How to print.
+    pub out: Output,
+}
+
+/// Parses the command line and runs the command.
+pub fn run() -> Result<()> {
+    let cli = Cli::parse();
+    let out = Output::new(cli.json, cli.quiet, cli.color);
+    let context = Context { home: Home::locate(cli.home.as_deref())?, out };
+    match cli.command {
+        Command::Demo(arguments) => demo::run(&context, arguments),
+        Command::Data(command) => data::run(&context, command),
+        Command::Train(arguments) => train::run(&context, arguments),
+        Command::Evaluate(arguments) => evaluate::run(&context, arguments),
+        Command::Explain(arguments) => explain::run(&context, arguments),
+        Command::ExplainEval(arguments) => explain_eval::run(&context, arguments),
+        Command::Study(command) => study::run(&context, command),
+        Command::Results(arguments) => results::run(&context, arguments),
+        Command::Compare(arguments) => compare::run(&context, arguments),
+        Command::Runs(command) => runs::run(&context, command),
+        Command::Plugins(command) => plugins::run(&context, command),
+        Command::Weights(command) => weights::run(&context, command),
+        Command::Show(arguments) => show::run(&context, arguments),
+    }
+}

@@ -1,0 +1,83 @@
+//! `lightbox plugins`: which models and methods there are, and from where.
+
+use std::ffi::OsStr;
+
+use clap::Subcommand;
+use lightbox_scheduler::WorkerProgram;
+use serde_json::Value;
+
+use super::Context;
+use crate::failure::{Failure, Result};
+
+/// What to ask about plugins.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Models and methods, with the libraries that hold them
+    List,
+    /// Everything about one model or method: parameters, layers, reference
+    Show {
+        /// Model or method id
+        id: String,
+    },
+}
+
+/// Runs the command.
+pub fn run(context: &Context, command: Command) -> Result<()> {
+    match command {
+        Command::List => list(context),
+        Command::Show { id } => show(context, &id),
+    }
+}
+
+/// What the worker knows of all plugins: `{"models": [...], "attributions": [...], "problems": [...]}`.
+pub fn catalogue(context: &Context) -> Result<Value> {
+    let worker = WorkerProgram::find(context.home.root())?;
+    let answer = worker.ask(&[OsStr::new("plugins")])?;
+    serde_json::from_slice(&answer.stdout).map_err(|e| Failure::failed(format!("the worker's answer is not JSON: {e}")))
+}
+
+fn entries<'a>(catalogue: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
+    catalogue[kind].as_array().into_iter().flatten()
+}
+
+fn list(context: &Context) -> Result<()> {
+    let catalogue = catalogue(context)?;
+    if context.out.json {
+        return context.out.record(&catalogue);
+    }
+    let text = |v: &Value, key: &str| v[key].as_str().unwrap_or_default().to_owned();
+    let mut rows = Vec::new();
+    for (kind, word) in [("models", "model"), ("attributions", "method")] {
+        for entry in entries(&catalogue, kind) {
+            let columns = ["name", "library", "version"].map(|key| text(entry, key));
+            rows.push([text(entry, "id"), word.to_owned()].into_iter().chain(columns).collect());
+        }
+    }
+    context.out.table(&["id", "kind", "name", "library", "version"], &rows);
+    for problem in entries(&catalogue, "problems") {
+        context.out.note(format!("warning: {}", problem.as_str().unwrap_or_default()));
+    }
+    Ok(())
+}
+
+fn show(context: &Context, id: &str) -> Result<()> {
+    let catalogue = catalogue(context)?;
+    let all = || entries(&catalogue, "models").chain(entries(&catalogue, "attributions"));
+    let Some(entry) = all().find(|e| e["id"] == id) else {
+        let ids: Vec<&str> = all().filter_map(|e| e["id"].as_str()).collect();
+        let hint = lightbox_store::names::nearest(id, ids.iter().copied()).map(|n| format!("; did you mean {n:?}?"));
+        return Err(Failure::bad(format!("no plugin is called {id:?}{}", hint.unwrap_or_default())));
+    };
+    context.out.record(entry)
+}
+
+/// Checks that a model exists before any run is queued.
+pub fn require_model(context: &Context, id: &str) -> Result<()> {
+    let catalogue = catalogue(context)?;
+    let ids: Vec<&str> = entries(&catalogue, "models").filter_map(|e| e["id"].as_str()).collect();
+    if ids.contains(&id) {
+        return Ok(());
+    }
+    let hint = lightbox_store::names::nearest(id, ids.iter().copied()).map(|n| format!("did you mean {n:?}? "));
+    Err(Failure::bad(format!("no model is called {id:?}; {}there are: {}", hint.unwrap_or_default(), ids.join(", "))))
+}

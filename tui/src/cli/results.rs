@@ -1,0 +1,270 @@
+//! `lightbox results`: tables with significance markers.
+
+use clap::Args;
+use lightbox_report::collect::{explained, trained};
+use lightbox_report::methods::{MethodDesign, Selection, methods_table};
+use lightbox_report::models::{Design, default_metrics, models_table};
+use lightbox_report::{ReportError, Table, render};
+use lightbox_stats::{Correction, FoldTest, MetricId};
+use lightbox_store::run::{list_runs, resolve};
+use lightbox_store::study::StudyFile;
+use lightbox_store::{GroupId, RunDir, names};
+
+use super::{Context, study};
+use crate::failure::{Failure, Result};
+
+/// Which tables.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Name of a study [default: all runs that belong to none]
+    #[arg(long, value_name = "S")]
+    study: Option<String>,
+    /// Metrics, joined by commas [default: the study's]
+    #[arg(long, value_delimiter = ',', value_name = "M")]
+    metric: Vec<String>,
+    /// Baseline model; another than the study's is marked as post hoc
+    #[arg(long, value_name = "B")]
+    baseline: Option<String>,
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(inner) => inner.into(),
+            other => Self::bad(other),
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
+    let metrics = metrics(&arguments.metric)?;
+    let tables = match &arguments.study {
+        Some(name) => {
+            let file = study::read(context, name)?;
+            tables_of_study(context, &file, metrics, arguments.baseline.as_deref())?
+        }
+        None => {
+            let runs = list_runs(&context.home)?;
+            let mut loose = Vec::new();
+            for run in runs {
+                if run.config().is_ok_and(|c| c.study.is_none()) {
+                    loose.push(run);
+                }
+            }
+            latest_tables(&loose, metrics, arguments.baseline.as_deref())?
+        }
+    };
+    print(context, &tables)
+}
+
+/// Prints the tables of a study.
+pub fn print_study(context: &Context, name: &str) -> Result<()> {
+    print(context, &study_tables(context, name)?)
+}
+
+/// Prints the table of the runs of one group.
+pub fn print_group(context: &Context, group: &GroupId) -> Result<()> {
+    let runs = resolve(&context.home, &group.0)?;
+    print(context, &latest_tables(&runs, Vec::new(), None)?)
+}
+
+/// The tables of a study as its file asks for them.
+pub fn study_tables(context: &Context, name: &str) -> Result<Vec<Table>> {
+    let file = study::read(context, name)?;
+    tables_of_study(context, &file, Vec::new(), None)
+}
+
+fn print(context: &Context, tables: &[Table]) -> Result<()> {
+    if context.out.json {
+        return context.out.record(&tables);
+    }
+    for table in tables {
+        context.out.line(render::terminal(table, context.out.color));
+    }
+    if tables.is_empty() {
+        context.out.note("no finished runs to show; `lightbox runs list` shows all");
+    }
+    Ok(())
+}
+
+/// Reads metric names.
+pub fn metrics(given: &[String]) -> Result<Vec<MetricId>> {
+    given.iter().map(|name| metric(name)).collect()
+}
+
+fn metric(name: &str) -> Result<MetricId> {
+    MetricId::ALL.iter().copied().find(|m| m.id() == name).ok_or_else(|| {
+        let known = MetricId::ALL.iter().map(|m| m.id());
+        let hint = names::nearest(name, known).map(|n| format!("; did you mean {n:?}?"));
+        Failure::bad(format!("no metric is called {name:?}{}", hint.unwrap_or_default()))
+    })
+}
+
+fn tables_of_study(
+    context: &Context,
+    file: &StudyFile,
+    metrics: Vec<MetricId>,
+    baseline: Option<&str>,
+) -> Result<Vec<Table>> {
+    let queued = study::queued(context, &file.name)?;
+    let mut runs: Vec<RunDir> = Vec::new();
+    for one in &queued.train {
+        runs.extend(resolve(&context.home, &one.group.0)?);
+    }
+    let (by_dataset, unfinished) = trained(&runs)?;
+    let mut tables = Vec::new();
+    for (dataset, models) in &by_dataset {
+        let positive = models.iter().flat_map(|m| &m.runs).any(|r| r.config.dataset.positive.is_some());
+        let shown = if !metrics.is_empty() {
+            metrics.iter().copied().filter(|m| m.is_of_predictions()).collect()
+        } else if file.statistics.metrics.is_empty() {
+            default_metrics(positive)
+        } else {
+            self::metrics(&file.statistics.metrics)?
+        };
+        let design = Design {
+            baseline: baseline.unwrap_or(&file.baseline).to_owned(),
+            post_hoc: baseline.is_some_and(|b| b != file.baseline),
+            primary: Some(metric(&file.statistics.primary)?),
+            test: fold_test(&file.statistics.test)?,
+            correction: correction(&file.statistics.correction)?,
+            alpha: file.statistics.alpha,
+            metrics: shown,
+            planned_models: file.models.len(),
+            seed: file.train.seed,
+        };
+        tables.push(models_table(dataset, models, &design)?);
+    }
+    add_unfinished(&mut tables, &unfinished);
+    tables.extend(explanation_tables(context, file, &queued, &metrics)?);
+    Ok(tables)
+}
+
+fn explanation_tables(
+    context: &Context,
+    file: &StudyFile,
+    queued: &study::Queued,
+    metrics: &[MetricId],
+) -> Result<Vec<Table>> {
+    let Some(section) = &file.explain else { return Ok(Vec::new()) };
+    let mut tables = Vec::new();
+    for (_, group) in &queued.explain {
+        let runs = resolve(&context.home, &group.0)?;
+        let parents = |id: &lightbox_store::RunId| RunDir::open(&context.home.runs_dir().join(&id.0));
+        let (runs, unfinished) = explained(&runs, parents)?;
+        let Some(first) = runs.first() else { continue };
+        let planned = self::metrics(&section.metrics)?;
+        let shown =
+            if metrics.is_empty() { planned } else { planned.into_iter().filter(|m| metrics.contains(m)).collect() };
+        let design = MethodDesign {
+            baseline: section.baseline.clone(),
+            primary: shown.first().copied(),
+            correction: correction(&file.statistics.correction)?,
+            alpha: file.statistics.alpha,
+            methods: section.methods.clone(),
+            metrics: shown,
+            seed: file.train.seed,
+        };
+        let mut selections = vec![Selection::All, Selection::Correct(true), Selection::Correct(false)];
+        if section.per_class {
+            selections.extend(first.classes.iter().cloned().map(Selection::Class));
+        }
+        let mut of_group = Vec::new();
+        for selection in &selections {
+            // Every class is an exploratory family of its own.
+            let mut design = design.clone();
+            if *selection != Selection::All {
+                design.primary = None;
+            }
+            of_group.push(methods_table(&runs, selection, &design)?);
+        }
+        add_unfinished(&mut of_group, &unfinished);
+        tables.extend(of_group);
+    }
+    Ok(tables)
+}
+
+/// Tables of runs that belong to no study: the latest finished group of each model on each dataset with the same split.
+fn latest_tables(runs: &[RunDir], metrics: Vec<MetricId>, baseline: Option<&str>) -> Result<Vec<Table>> {
+    let (by_dataset, unfinished) = trained(&latest_groups(runs)?)?;
+    let mut tables = Vec::new();
+    for (dataset, models) in &by_dataset {
+        let Some(reference) = baseline.map(str::to_owned).or_else(|| models.first().map(|m| m.model.clone())) else {
+            continue;
+        };
+        let Some(of_reference) = models.iter().find(|m| m.model == reference) else { continue };
+        let comparable: Vec<_> = models
+            .iter()
+            .filter(|m| lightbox_report::collect::incomparable(&[(*of_reference).clone(), (*m).clone()]).is_none())
+            .cloned()
+            .collect();
+        let positive = models.iter().flat_map(|m| &m.runs).any(|r| r.config.dataset.positive.is_some());
+        let design = Design {
+            baseline: reference,
+            post_hoc: baseline.is_some(),
+            primary: None,
+            test: FoldTest::NadeauBengio,
+            correction: Correction::Holm,
+            alpha: 0.05,
+            metrics: if metrics.is_empty() { default_metrics(positive) } else { metrics.clone() },
+            planned_models: comparable.len(),
+            seed: 0,
+        };
+        let mut table = models_table(dataset, &comparable, &design)?;
+        let left_out = models.len() - comparable.len();
+        if left_out > 0 {
+            table
+                .notes
+                .push(format!("{left_out} more model(s) on other splits are not comparable with {}", design.baseline));
+        }
+        tables.push(table);
+    }
+    add_unfinished(&mut tables, &unfinished);
+    Ok(tables)
+}
+
+/// The runs of the last group of each model on each dataset.
+fn latest_groups(runs: &[RunDir]) -> Result<Vec<RunDir>> {
+    let mut last: Vec<((String, String), GroupId, Vec<RunDir>)> = Vec::new();
+    for run in runs {
+        let config = run.config()?;
+        let lightbox_store::JobKind::Train(train) = &config.job else { continue };
+        let key = (train.dataset.name.clone(), train.model.id.clone());
+        match last.iter_mut().find(|(k, ..)| *k == key) {
+            Some((_, group, members)) if *group == config.group => members.push(run.clone()),
+            Some(entry) => *entry = (key, config.group, vec![run.clone()]),
+            None => last.push((key, config.group, vec![run.clone()])),
+        }
+    }
+    Ok(last.into_iter().flat_map(|(.., members)| members).collect())
+}
+
+fn add_unfinished(tables: &mut [Table], unfinished: &[String]) {
+    if let (Some(table), Some(first)) = (tables.last_mut(), unfinished.first()) {
+        let more = unfinished.len() - 1;
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        table.notes.push(format!("not finished: {first}{rest}"));
+    }
+}
+
+/// Reads the name of a test over folds.
+pub fn fold_test(name: &str) -> Result<FoldTest> {
+    match name {
+        "nadeau-bengio" => Ok(FoldTest::NadeauBengio),
+        "paired-t" => Ok(FoldTest::PairedT),
+        "wilcoxon" => Ok(FoldTest::Wilcoxon),
+        "5x2cv" => Ok(FoldTest::FiveByTwo),
+        _ => Err(Failure::bad(format!("no test between folds is called {name:?}"))),
+    }
+}
+
+fn correction(name: &str) -> Result<Correction> {
+    match name {
+        "holm" => Ok(Correction::Holm),
+        "bonferroni" => Ok(Correction::Bonferroni),
+        "benjamini-hochberg" => Ok(Correction::BenjaminiHochberg),
+        "none" => Ok(Correction::None),
+        _ => Err(Failure::bad(format!("no correction is called {name:?}"))),
+    }
+}

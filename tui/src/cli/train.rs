@@ -1,0 +1,259 @@
+//! `lightbox train`: one run per fold under one group id.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lightbox_data::Dataset;
+use lightbox_store::run::{
+    Augmentation, ClassWeights, DatasetRef, DeviceChoice, FORMAT, ModelChoice, OptimizerChoice, Precision, Pretrained,
+    Schedule, SplitRef, TrainConfig,
+};
+use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId};
+
+use super::splits::{self, Plan};
+use super::{Context, jobs};
+use crate::failure::{Failure, Result};
+
+/// How to train.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Model id, see `lightbox plugins list`
+    #[arg(long, value_name = "M")]
+    model: String,
+    /// Registered dataset
+    #[arg(long, value_name = "N")]
+    data: String,
+    /// Folds of a cross-validation [default: the dataset's own test part if it has one, else 5 folds]
+    #[arg(long, value_name = "K", conflicts_with = "split_file")]
+    folds: Option<usize>,
+    /// A split file, see `lightbox data split`
+    #[arg(long, value_name = "F.csv")]
+    split_file: Option<PathBuf>,
+    /// Epochs at most
+    #[arg(long, default_value_t = 20, value_name = "E")]
+    epochs: usize,
+    /// Images per optimizer step
+    #[arg(long, default_value_t = 32, value_name = "B")]
+    batch_size: usize,
+    /// Optimizer
+    #[arg(long, value_parser = ["adamw", "sgd"], default_value = "adamw", value_name = "O")]
+    optimizer: String,
+    /// Peak learning rate
+    #[arg(long, default_value_t = 1e-4, value_name = "X")]
+    lr: f64,
+    /// Weight decay
+    #[arg(long, default_value_t = 0.01, value_name = "X")]
+    weight_decay: f64,
+    /// Learning-rate schedule
+    #[arg(long, value_parser = ["constant", "cosine", "plateau"], default_value = "cosine", value_name = "S")]
+    schedule: String,
+    /// Epochs over which the rate rises from zero
+    #[arg(long, default_value_t = 0.0, value_name = "E")]
+    warmup_epochs: f64,
+    /// Augmentation: none, or flip, vflip, rotation=DEGREES, crop=SCALE, brightness=SHARE joined by commas
+    #[arg(long, default_value = "none", value_name = "A")]
+    augment: String,
+    /// Class weights in the loss: none, balanced, or one number a class joined by commas
+    #[arg(long, default_value = "none", value_name = "W")]
+    class_weights: String,
+    /// Label smoothing
+    #[arg(long, default_value_t = 0.0, value_name = "X")]
+    label_smoothing: f64,
+    /// Largest gradient norm
+    #[arg(long, value_name = "X")]
+    clip_norm: Option<f64>,
+    /// Stop after this many epochs without a better validation loss
+    #[arg(long, value_name = "E")]
+    patience: Option<usize>,
+    /// Share of the training part that becomes the validation part
+    #[arg(long, default_value_t = 0.1, value_name = "V")]
+    val_fraction: f64,
+    /// Side of the square input in pixels
+    #[arg(long, default_value_t = 224, value_name = "P")]
+    image_size: usize,
+    /// Channels of the input, 1 or 3 [default: the dataset's own]
+    #[arg(long, value_name = "C")]
+    channels: Option<usize>,
+    /// Weights to start from: safetensors or PyTorch .pth
+    #[arg(long, value_name = "FILE")]
+    pretrained: Option<PathBuf>,
+    /// Architecture option of the model
+    #[arg(long = "option", value_name = "K=V")]
+    options: Vec<String>,
+    /// Seed of split, initialisation, order and augmentation
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Threads of libtorch [default: the number of cores]
+    #[arg(long, value_name = "T")]
+    threads: Option<usize>,
+    /// auto, cpu or cuda:I
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Floating-point precision
+    #[arg(long, value_parser = ["fp32", "bf16"], default_value = "fp32")]
+    precision: String,
+    /// Ask cuDNN for deterministic kernels
+    #[arg(long)]
+    deterministic: bool,
+    /// Largest share of unreadable images before a run fails
+    #[arg(long, default_value_t = 0.01, value_name = "X")]
+    max_bad: f64,
+    /// Wait for the end; jobs of this version always run in the foreground
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
+    let dataset = Dataset::open(context.home.root(), &arguments.data).map_err(Failure::bad)?;
+    let plan = plan(context, &dataset, &arguments)?;
+    let template = template(&dataset, &arguments)?;
+    super::plugins::require_model(context, &arguments.model)?;
+    let group = GroupId::new(&arguments.model);
+    let runs = queue(context, &dataset, &plan, &template, &group, None)?;
+    context.out.line(&group.0);
+    jobs::run_all(context, &runs)?;
+    super::results::print_group(context, &group)
+}
+
+fn plan(context: &Context, dataset: &Dataset, arguments: &Arguments) -> Result<Plan> {
+    let (seed, share) = (arguments.seed, arguments.val_fraction);
+    if !(share > 0.0 && share < 0.9) {
+        return Err(Failure::bad(format!("--val-fraction {share}: give a number between 0 and 0.9")));
+    }
+    match (&arguments.split_file, arguments.folds) {
+        (Some(file), _) => splits::from_file(context, dataset, file),
+        (None, Some(folds)) => splits::k_fold(context, dataset, folds, 1, seed, share),
+        (None, None) if splits::has_own_test(dataset) => splits::own_test(context, dataset, seed, share),
+        (None, None) => splits::k_fold(context, dataset, 5, 1, seed, share),
+    }
+}
+
+fn template(dataset: &Dataset, a: &Arguments) -> Result<TrainConfig> {
+    check_positive("--lr", a.lr)?;
+    if a.epochs == 0 || a.batch_size == 0 {
+        return Err(Failure::bad("--epochs and --batch-size must be at least 1"));
+    }
+    if !(16..=4096).contains(&a.image_size) {
+        return Err(Failure::bad(format!("--image-size {}: give 16 to 4096", a.image_size)));
+    }
+    if !(0.0..1.0).contains(&a.label_smoothing) || a.weight_decay < 0.0 || a.warmup_epochs < 0.0 {
+        return Err(Failure::bad("--label-smoothing is 0 to 1; --weight-decay and --warmup-epochs are not negative"));
+    }
+    if let Some(norm) = a.clip_norm {
+        check_positive("--clip-norm", norm)?;
+    }
+    Ok(TrainConfig {
+        dataset: dataset_ref(dataset),
+        split: SplitRef { kind: String::new(), folds: 0, fold: 0, seed: a.seed, hash: String::new() },
+        model: ModelChoice { id: a.model.clone(), options: super::explain::pairs(&a.options)? },
+        pretrained: a.pretrained.as_deref().map(pretrained).transpose()?,
+        channels: channels(dataset, a.channels)?,
+        image_size: a.image_size,
+        epochs: a.epochs,
+        batch_size: a.batch_size,
+        optimizer: if a.optimizer == "sgd" { OptimizerChoice::Sgd } else { OptimizerChoice::Adamw },
+        lr: a.lr,
+        weight_decay: a.weight_decay,
+        schedule: match a.schedule.as_str() {
+            "constant" => Schedule::Constant,
+            "plateau" => Schedule::Plateau,
+            _ => Schedule::Cosine,
+        },
+        warmup_epochs: a.warmup_epochs,
+        label_smoothing: a.label_smoothing,
+        class_weights: ClassWeights::parse(&a.class_weights).map_err(Failure::bad)?,
+        clip_norm: a.clip_norm,
+        patience: a.patience,
+        augment: Augmentation::parse(&a.augment).map_err(Failure::bad)?,
+        seed: a.seed,
+        threads: threads(a.threads)?,
+        device: DeviceChoice(a.device.clone()),
+        precision: if a.precision == "bf16" { Precision::Bf16 } else { Precision::Fp32 },
+        channels_last: true,
+        deterministic: a.deterministic,
+        max_bad_fraction: a.max_bad,
+    })
+}
+
+fn check_positive(flag: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(Failure::bad(format!("{flag} {value}: give a positive number")))
+    }
+}
+
+/// Makes one run directory for each fold of the plan.
+pub fn queue(
+    context: &Context,
+    dataset: &Dataset,
+    plan: &Plan,
+    template: &TrainConfig,
+    group: &GroupId,
+    study: Option<&str>,
+) -> Result<Vec<RunDir>> {
+    plan.check_class_weights(template, dataset)?;
+    let make = |(fold, rows): (usize, &lightbox_store::run::SplitRows)| {
+        let mut config = template.clone();
+        config.split = SplitRef {
+            kind: plan.kind.clone(),
+            folds: plan.folds.len(),
+            fold,
+            seed: plan.seed,
+            hash: plan.hash.clone(),
+        };
+        let run = RunId::new(&config.model.id, &format!("f{fold}"));
+        let job = JobConfig {
+            format: FORMAT,
+            run,
+            group: group.clone(),
+            study: study.map(str::to_owned),
+            job: JobKind::Train(Box::new(config)),
+        };
+        Ok(RunDir::create(&context.home, &job, Some(rows))?)
+    };
+    plan.folds.iter().enumerate().map(make).collect()
+}
+
+/// The dataset as a job will see it.
+pub fn dataset_ref(dataset: &Dataset) -> DatasetRef {
+    DatasetRef {
+        name: dataset.name().to_owned(),
+        fingerprint: dataset.listing_hash(),
+        classes: dataset.classes().to_vec(),
+        positive: dataset.positive(),
+        grouped: dataset.images().iter().any(|i| i.group.is_some()),
+    }
+}
+
+/// A place for a dataset that is filled in later.
+pub fn no_dataset() -> DatasetRef {
+    DatasetRef { name: String::new(), fingerprint: String::new(), classes: Vec::new(), positive: None, grouped: false }
+}
+
+/// Threads asked for, or the number of cores.
+pub fn threads(asked: Option<usize>) -> Result<usize> {
+    match asked {
+        Some(0) => Err(Failure::bad("--threads must be at least 1")),
+        Some(n) => Ok(n),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
+/// Channels asked for, or the dataset's own.
+pub fn channels(dataset: &Dataset, asked: Option<usize>) -> Result<usize> {
+    match asked {
+        None => Ok(dataset.channels().count()),
+        Some(c @ (1 | 3)) => Ok(c),
+        Some(c) => Err(Failure::bad(format!("--channels {c}: give 1 or 3"))),
+    }
+}
+
+/// A weights file with its hash.
+pub fn pretrained(path: &Path) -> Result<Pretrained> {
+    let absolute = std::path::absolute(path).map_err(|e| Failure::bad(format!("{}: {e}", path.display())))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_mmap_rayon(&absolute).map_err(|e| Failure::bad(format!("cannot read {}: {e}", path.display())))?;
+    Ok(Pretrained { path: absolute, hash: hasher.finalize().to_hex().to_string() })
+}
