@@ -309,12 +309,12 @@ macro_rules! export_plugin {
         $(, attributions: [$($method:ty),* $(,)?])? $(,)?
     ) => {
         const _: () = {
-            static MODELS: &[$crate::export::ModelExport] = &[$($crate::export::ModelExport::of::<$model>()),*];
-            static MODEL_FACTORY: $crate::export::ModelFactory = $crate::export::ModelFactory::new(MODELS);
-            static METHODS: &[$crate::plugin::export::AttributionExport] =
+            static LIGHTBOX_MODELS: &[$crate::export::ModelExport] = &[$($crate::export::ModelExport::of::<$model>()),*];
+            static LIGHTBOX_MODEL_FACTORY: $crate::export::ModelFactory = $crate::export::ModelFactory::new(LIGHTBOX_MODELS);
+            static LIGHTBOX_METHODS: &[$crate::plugin::export::AttributionExport] =
                 &[$($($crate::plugin::export::AttributionExport::of::<$method>()),*)?];
-            static METHOD_FACTORY: $crate::plugin::export::AttributionFactory =
-                $crate::plugin::export::AttributionFactory::new(METHODS);
+            static LIGHTBOX_METHOD_FACTORY: $crate::plugin::export::AttributionFactory =
+                $crate::plugin::export::AttributionFactory::new(LIGHTBOX_METHODS);
 
             /// The libtorch that this plugin needs.
             #[unsafe(no_mangle)]
@@ -324,8 +324,8 @@ macro_rules! export_plugin {
 
             $crate::plugin::export_plugin! {
                 @entry $id, $version, [$($init)?], [
-                    ($crate::plugin::abi::MODEL_ID, MODEL_FACTORY),
-                    ($crate::plugin::abi::ATTRIBUTION_ID, METHOD_FACTORY)
+                    ($crate::plugin::abi::MODEL_ID, LIGHTBOX_MODEL_FACTORY),
+                    ($crate::plugin::abi::ATTRIBUTION_ID, LIGHTBOX_METHOD_FACTORY)
                 ]
             }
         };

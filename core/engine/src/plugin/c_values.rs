@@ -19,7 +19,7 @@ pub(super) fn c_text(text: &str) -> Result<CString> {
 pub(super) struct CValues {
     // Kept for the pointers into them.
     _texts: Vec<CString>,
-    _rows: Vec<Box<abi::ParameterValue>>,
+    _rows: Vec<abi::ParameterValue>,
     pointers: Vec<*const abi::ParameterValue>,
 }
 
@@ -59,9 +59,9 @@ impl CValues {
                     texts.push(text);
                 }
             }
-            rows.push(Box::new(c_value));
+            rows.push(c_value);
         }
-        let pointers = rows.iter().map(|row| &raw const **row).collect();
+        let pointers = rows.iter().map(std::ptr::from_ref).collect();
         Ok(CValues { _texts: texts, _rows: rows, pointers })
     }
 

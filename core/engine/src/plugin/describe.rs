@@ -319,7 +319,7 @@ unsafe fn parameters(
         let kind = match row.kind {
             abi::PARAMETER_FLOAT => {
                 let (default, min, max) = (row.float_default, row.float_min, row.float_max);
-                if !default.is_finite() || !(min <= default && default <= max) {
+                if !(default.is_finite() && min <= default && default <= max) {
                     return out_of_bounds();
                 }
                 let bound = |bound: f64| bound.is_finite().then_some(bound);

@@ -48,31 +48,37 @@ impl Library {
         }
         let facts = elf::read_file(file)?;
         elf::check(file, &facts, &HostFacts::current())?;
-        // From here on code of the plugin has run: a second attempt would run it again.
-        let outcome = Library::open(file, facts).map(|library| &*Box::leak(Box::new(library)));
+        let system = Library::map(file)?;
+        // The file is mapped for ever, so its inode is not used again; and code of the plugin has run, so that a second
+        // attempt would run it again.
+        let outcome = Library::start(file, facts, system).map(|library| &*Box::leak(Box::new(library)));
         loaded.insert(key, outcome.clone());
         outcome
     }
 
-    fn open(file: &Path, facts: elf::ElfFacts) -> Result<Library> {
+    fn map(file: &Path) -> Result<System> {
         // `dlopen` looks for a bare file name in the system's folders.
         let path = std::path::absolute(file)
             .map_err(|error| PluginError::refused(file, format!("has no absolute path: {error}"), "check the path"))?;
         // SAFETY: loading runs the library's own initialisers; the user trusts the libraries of the search path, and jobs run
         // in a process of their own.
-        let system = unsafe { System::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
+        unsafe { System::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
             PluginError::refused(
                 file,
                 format!("cannot be loaded: {}", without_path(&path, error)),
                 "rebuild it on this machine, or install what it needs",
             )
-        })?;
+        })
+    }
+
+    fn start(file: &Path, facts: elf::ElfFacts, system: System) -> Result<Library> {
         // SAFETY: the ELF file exports the name as data of the entry's size, which `elf::check` found.
         let entry = unsafe { system.get::<*const abi::Entry>(abi::ENTRY_SYMBOL) }
             .map(|symbol| *symbol)
-            .map_err(|_| PluginError::faulty(file, format!("`{}` is not exported", abi::ENTRY_SYMBOL)))?;
+            .map_err(|_| PluginError::faulty(file, format!("`{}` is not exported", abi::ENTRY_SYMBOL)));
         // Never unloaded: threads, destructors and leaked tables of a plugin outlive any handle.
         std::mem::forget(system);
+        let entry = entry?;
         // SAFETY: an exported symbol of the right size lives as long as the library, that is, for ever.
         let entry = unsafe { entry.as_ref() }
             .ok_or_else(|| PluginError::faulty(file, format!("`{}` is null", abi::ENTRY_SYMBOL)))?;

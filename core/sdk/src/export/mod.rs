@@ -88,17 +88,17 @@ macro_rules! export_plugin {
         attributions: [$($method:ty),* $(,)?] $(,)?
     ) => {
         const _: () = {
-            static METHODS: &[$crate::export::AttributionExport] =
+            static LIGHTBOX_METHODS: &[$crate::export::AttributionExport] =
                 &[$($crate::export::AttributionExport::of::<$method>()),*];
-            static FACTORY: $crate::export::AttributionFactory =
-                $crate::export::AttributionFactory::new(METHODS);
+            static LIGHTBOX_METHOD_FACTORY: $crate::export::AttributionFactory =
+                $crate::export::AttributionFactory::new(LIGHTBOX_METHODS);
             $crate::export_plugin! {
-                @entry $id, $version, [$($init)?], [($crate::abi::ATTRIBUTION_ID, FACTORY)]
+                @entry $id, $version, [$($init)?], [($crate::abi::ATTRIBUTION_ID, LIGHTBOX_METHOD_FACTORY)]
             }
         };
     };
     (@entry $id:expr, $version:expr, [$($init:path)?], [$(($factory_id:expr, $factory:ident)),*]) => {
-        unsafe extern "C" fn init(host: *const $crate::abi::Host) -> $crate::abi::Status {
+        unsafe extern "C" fn lightbox_init(host: *const $crate::abi::Host) -> $crate::abi::Status {
             // SAFETY: the host passes its table.
             unsafe {
                 $crate::export::init(host, || {
@@ -108,9 +108,9 @@ macro_rules! export_plugin {
             }
         }
 
-        unsafe extern "C" fn deinit() {}
+        unsafe extern "C" fn lightbox_deinit() {}
 
-        unsafe extern "C" fn get_factory(id: *const ::core::ffi::c_char) -> *const ::core::ffi::c_void {
+        unsafe extern "C" fn lightbox_get_factory(id: *const ::core::ffi::c_char) -> *const ::core::ffi::c_void {
             $(
                 // SAFETY: the host passes zero-terminated text.
                 if unsafe { $crate::export::is_id(id, $factory_id) } {
@@ -129,10 +129,10 @@ macro_rules! export_plugin {
             struct_size: ::core::mem::size_of::<$crate::abi::Entry>() as u64,
             plugin_id: $crate::export::c_text(::core::concat!($id, "\0")),
             plugin_version: $crate::export::c_text(::core::concat!($version, "\0")),
-            init: Some(init),
-            deinit: Some(deinit),
+            init: Some(lightbox_init),
+            deinit: Some(lightbox_deinit),
             last_error: Some($crate::export::last_error),
-            get_factory: Some(get_factory),
+            get_factory: Some(lightbox_get_factory),
         };
 
         /// The SDK that this plugin was built with.

@@ -49,6 +49,12 @@ pub struct EntryFacts {
     pub struct_size: u64,
 }
 
+impl EntryFacts {
+    fn at_most(self, size: u64) -> Self {
+        EntryFacts { struct_size: self.struct_size.min(size), ..self }
+    }
+}
+
 /// Bytes of an entry that are read from the file: two 32-bit versions and a 64-bit size.
 const ENTRY_HEAD: u64 = 16;
 
@@ -133,7 +139,8 @@ fn read_64<'data, R: ReadRef<'data>>(data: R, mut facts: ElfFacts) -> object::Re
             (size >= least).then(|| bytes_at(header, endian, data, symbol.st_value(endian), least)).flatten()
         };
         if name == abi::ENTRY_SYMBOL.as_bytes() {
-            facts.entry = bytes(ENTRY_HEAD).and_then(entry_head);
+            // An entry that is longer than the data behind its name would be read past its end.
+            facts.entry = bytes(ENTRY_HEAD).and_then(entry_head).map(|head| head.at_most(size));
         } else if name == abi::LIBTORCH_SYMBOL.as_bytes() {
             facts.libtorch = bytes(size.min(abi::LIBTORCH_CAPACITY as u64)).map(constant_text);
         } else if name == abi::SDK_SYMBOL.as_bytes() {
