@@ -7,6 +7,9 @@
 #include <ATen/autocast_mode.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <cstring>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace lightbox {
 std::string &last_error() {
@@ -86,4 +89,15 @@ int lightbox_torch_cuda_memory(int32_t device, int64_t out[5]) {
 
 int lightbox_torch_cuda_empty_cache() {
   return guarded([&] { c10::getDeviceAllocator(at::kCUDA)->emptyCache(); });
+}
+
+int lightbox_torch_keep_freed_memory() {
+  return guarded([&] {
+#ifdef __GLIBC__
+    // By default every tensor of more than 32 MB is mapped and unmapped by itself, and each step pays for fresh pages.
+    const bool agreed = mallopt(M_MMAP_MAX, 0) == 1 && mallopt(M_TRIM_THRESHOLD, -1) == 1 &&
+                        mallopt(M_TOP_PAD, 64 << 20) == 1 && mallopt(M_ARENA_MAX, 1) == 1;
+    TORCH_CHECK(agreed, "malloc does not take its settings");
+#endif
+  });
 }

@@ -49,4 +49,6 @@ int lightbox_torch_cpu_capability(char *buffer, size_t capacity);
 // Bytes on a CUDA device: allocated, reserved, peak allocated, free, total. Empties of the cache return it to the driver.
 int lightbox_torch_cuda_memory(int32_t device, int64_t out[5]);
 int lightbox_torch_cuda_empty_cache();
+// Lets malloc keep freed memory for the next tensors. 0 when it agreed.
+int lightbox_torch_keep_freed_memory();
 }

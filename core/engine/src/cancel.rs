@@ -13,6 +13,11 @@ impl Cancel {
         Self::default()
     }
 
+    /// On top of a flag that a signal handler already has.
+    pub fn watching(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+
     /// Asks the work to stop.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);

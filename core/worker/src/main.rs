@@ -1,3 +1,92 @@
-//! The worker: hosts plugins and libtorch, and runs one job.
+//! The worker: hosts libtorch and the plugins, runs one job or answers one question, and ends.
+//!
+//! `lightbox` starts it; people need it only to look into a problem.
 
-fn main() {}
+mod failure;
+mod job;
+mod network;
+mod plugins;
+mod single;
+mod weights;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Parser, Subcommand};
+use lightbox_store::Home;
+
+use crate::failure::{Failure, Result};
+
+/// Runs one job of Lightbox, or answers one question about plugins, weights or a single image.
+#[derive(Debug, Parser)]
+#[command(name = "lightbox-worker", version)]
+struct Cli {
+    /// Folder for datasets, runs and caches
+    #[arg(long)]
+    home: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the job of a run directory
+    Run {
+        /// The run directory
+        dir: PathBuf,
+    },
+    /// Describe one library, in a process that is thrown away
+    Probe {
+        /// The library
+        file: PathBuf,
+    },
+    /// Describe all plugins of the search path
+    Plugins,
+    /// Explain single images
+    Explain {
+        /// The request, as JSON
+        request: PathBuf,
+    },
+    /// Names, shapes and types in a weights file, and which models it fits
+    Weights {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    if let Command::Probe { file } = &cli.command {
+        lightbox_engine::plugin::probe::main(file);
+    }
+    let home = Home::locate(cli.home.as_deref())?;
+    match cli.command {
+        Command::Run { dir } => job::run(home, &dir, cancel_on_signal()?),
+        Command::Probe { .. } => Ok(()),
+        Command::Plugins => plugins::list(&home),
+        Command::Explain { request } => single::run(&home, &request),
+        Command::Weights { file } => weights::inspect(&home, &file),
+    }
+}
+
+/// A flag that SIGINT and SIGTERM set; the job looks at it and stops after its step.
+fn cancel_on_signal() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&flag))
+            .map_err(|e| Failure::failed(format!("cannot watch for signals: {e}")))?;
+    }
+    Ok(flag)
+}

@@ -30,6 +30,7 @@ pub use progress::{Progress, silent};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Channels, Clahe, Intensity};
+pub(crate) use grey::luma;
 pub(crate) use orientation::{Orientation, apply as turn_upright};
 pub(crate) use progress::Counter;
 pub(crate) use samples::{Picture, Samples};

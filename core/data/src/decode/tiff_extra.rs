@@ -1,5 +1,7 @@
-//! TIFFs of science: grey in signed, wide and floating-point samples, and palettes; all others go the common way.
+//! TIFFs that the common way refuses: grey in signed, wide and floating-point samples, grey with a second channel, and
+//! palettes.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -30,14 +32,18 @@ const PALETTE: usize = 256;
 /// The header, if the file is one of these kinds.
 pub(super) fn head(path: &Path, bytes: &[u8]) -> Result<Option<Head>> {
     let fail = |error| explain(path, &error);
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(fail)?;
+    let (bytes, palette) = indices_as_grey(bytes);
+    let mut decoder = Decoder::new(Cursor::new(bytes.as_ref())).map_err(fail)?;
     let format = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten();
     let format = format.and_then(|formats| formats.first().copied()).unwrap_or(UNSIGNED);
     let bytes_per_pixel = match decoder.colortype().map_err(fail)? {
         // What is decoded, and what it becomes.
+        ColorType::Gray(8) if palette => 1 + 3,
         ColorType::Gray(8 | 16) if format != UNSIGNED => 2 + 4,
         ColorType::Gray(bits @ (32 | 64)) => u64::from(bits) / 8 + 4,
-        ColorType::Palette(8) => 1 + 3,
+        // Grey with an alpha channel that is not declared as one.
+        ColorType::Multiband { bit_depth: bits @ (8 | 16), num_samples: 2 } => u64::from(bits) / 8 * 2,
+        _ if palette => return Err(unsupported(path, Format::Tiff, "a palette of other than 8 bits")),
         _ => return Ok(None),
     };
     let (width, height) = decoder.dimensions().map_err(fail)?;
@@ -53,12 +59,10 @@ pub(super) fn decode(
     orientation: Orientation,
 ) -> Result<Picture> {
     let fail = |error| explain(path, &error);
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(fail)?.with_limits(allocation(limits));
+    let (bytes, has_palette) = indices_as_grey(bytes);
+    let mut decoder = Decoder::new(Cursor::new(bytes.as_ref())).map_err(fail)?.with_limits(allocation(limits));
     let (width, height) = decoder.dimensions().map_err(fail)?;
-    let palette = match decoder.colortype().map_err(fail)? {
-        ColorType::Palette(_) => Some(decoder.get_tag_u16_vec(Tag::ColorMap).map_err(fail)?),
-        _ => None,
-    };
+    let palette = if has_palette { Some(decoder.get_tag_u16_vec(Tag::ColorMap).map_err(fail)?) } else { None };
     let inverted = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).ok().flatten()
         == Some(PhotometricInterpretation::WhiteIsZero.to_u16());
     let real = |values: Vec<f32>, full: f64| Samples::Real { values, full };
@@ -67,6 +71,7 @@ pub(super) fn decode(
             Some(palette) => Samples::Byte(look_up(path, &values, &palette)?),
             None => Samples::Byte(values),
         },
+        DecodingResult::U16(values) => Samples::Word(values),
         DecodingResult::I8(values) => real(values.into_iter().map(f32::from).collect(), f64::from(i8::MAX)),
         DecodingResult::I16(values) => real(values.into_iter().map(f32::from).collect(), f64::from(i16::MAX)),
         DecodingResult::U32(values) => real(values.into_iter().map(|v| v as f32).collect(), f64::from(u32::MAX)),
@@ -77,10 +82,12 @@ pub(super) fn decode(
         DecodingResult::F64(values) => real(values.into_iter().map(|v| v as f32).collect(), 1.0),
         _ => return Err(unsupported(path, Format::Tiff, "its sample type")),
     };
-    if inverted && matches!(samples, Samples::Real { .. }) {
-        return Err(unsupported(path, Format::Tiff, "white is zero in samples that are not 8 or 16 unsigned bits"));
+    if inverted {
+        return Err(unsupported(path, Format::Tiff, "white is zero in samples of a rare type"));
     }
-    let channels = if matches!(samples, Samples::Byte(_)) { 3 } else { 1 };
+    let channels = if has_palette { 3 } else { 1 };
+    let pixels = width as usize * height as usize;
+    let samples = if samples.len() == 2 * pixels { samples.take_channels(2, 1) } else { samples };
     Ok(Picture { width, height, channels, samples, orientation, lossy: false })
 }
 
@@ -96,6 +103,39 @@ fn look_up(path: &Path, values: &[u8], palette: &[u16]) -> Result<Vec<u8>> {
         }
     }
     Ok(out)
+}
+
+/// The decoder refuses palettes; told that the indices are grey values, it reads them. Gives the file with that changed,
+/// and whether it was (for a classic TIFF, by its first directory).
+fn indices_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
+    match photometric_place(bytes) {
+        Some(place) => {
+            let mut changed = bytes.to_vec();
+            // Little- and big-endian alike: 3 (palette) becomes 1 (black is zero) in the byte that holds it.
+            changed[place] = PhotometricInterpretation::BlackIsZero.to_u16() as u8;
+            (Cow::Owned(changed), true)
+        }
+        None => (Cow::Borrowed(bytes), false),
+    }
+}
+
+/// Where the low byte of the photometric interpretation stands, if that is "palette".
+fn photometric_place(bytes: &[u8]) -> Option<usize> {
+    let little = bytes.starts_with(b"II*\0");
+    if !little && !bytes.starts_with(b"MM\0*") {
+        return None;
+    }
+    let word = |at: usize| -> Option<u16> {
+        let two = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if little { u16::from_le_bytes(two) } else { u16::from_be_bytes(two) })
+    };
+    let four = bytes.get(4..8)?.try_into().ok()?;
+    let directory = if little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) } as usize;
+    let entries = usize::from(word(directory)?);
+    let entry = (0..entries).map(|index| directory + 2 + index * 12);
+    let found = entry.into_iter().find(|at| word(*at) == Some(Tag::PhotometricInterpretation.to_u16()))?;
+    let is_palette = word(found + 8)? == PhotometricInterpretation::RGBPalette.to_u16();
+    is_palette.then_some(if little { found + 8 } else { found + 9 })
 }
 
 fn allocation(limits: &DecodeLimits) -> Limits {

@@ -6,6 +6,7 @@ mod cuda;
 pub use choose::{DeviceError, choose};
 pub use cuda::{CudaState, cuda_state};
 
+pub use crate::torch::keep_freed_memory;
 use crate::torch::{self, TorchError};
 use crate::train::checkpoint::Environment;
 

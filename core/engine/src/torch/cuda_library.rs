@@ -1,5 +1,6 @@
 //! libtorch_cuda, loaded at run time: one build serves machines with and without a GPU.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
@@ -46,7 +47,8 @@ pub fn load_cuda_library() -> CudaLibrary {
 fn open(path: &Path) -> Result<(), String> {
     // SAFETY: loading runs the library's initialisers: those of NVIDIA's driver and of the CUDA half of the libtorch that
     // this process runs already. It is never unloaded, since libtorch keeps pointers into it.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|e| e.to_string())?;
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) };
+    let library = library.map_err(|error| error.source().map_or_else(|| error.to_string(), ToString::to_string))?;
     std::mem::forget(library);
     Ok(())
 }

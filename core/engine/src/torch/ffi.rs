@@ -53,6 +53,7 @@ unsafe extern "C" {
     pub(super) fn lightbox_torch_cpu_capability(buffer: *mut c_char, capacity: usize) -> i32;
     pub(super) fn lightbox_torch_cuda_memory(device: i32, out: *mut i64) -> i32;
     pub(super) fn lightbox_torch_cuda_empty_cache() -> i32;
+    pub(super) fn lightbox_torch_keep_freed_memory() -> i32;
 }
 
 /// The handles of some tensors, for a call that borrows them.

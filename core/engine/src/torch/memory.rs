@@ -95,6 +95,17 @@ pub fn cuda_empty_cache() -> Result<(), TorchError> {
     TorchError::check(unsafe { ffi::lightbox_torch_cuda_empty_cache() })
 }
 
+/// Lets malloc keep freed memory for the next tensors instead of giving it back to the system: a training step allocates
+/// the same gigabytes as the one before, and fresh pages have to be cleared each time. Before the first large tensor;
+/// does nothing where the C library is not glibc.
+///
+/// # Errors
+/// When malloc refuses.
+pub fn keep_freed_memory() -> Result<(), TorchError> {
+    // SAFETY: no pointers are passed; malloc's settings may be changed at any time.
+    TorchError::check(unsafe { ffi::lightbox_torch_keep_freed_memory() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,217 @@
+//! The ad-hoc `explain`: single image files, a trained run or a model with weights, overlays and maps written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lightbox_data::decode::{self, DecodeOptions, DecodedImage};
+use lightbox_data::{Channels, geometry};
+use lightbox_engine::Cancel;
+use lightbox_engine::explain::{
+    ExplainOptions, Explainer, Explanations, ImageBatch, Network as _, Target, choose_layers, image_seed,
+};
+use lightbox_engine::picture::{self, Options, Original, npy};
+use lightbox_engine::plugin::{AttributionHandle, ModelHandle, ModelOptions, Registry, from_text};
+use lightbox_store::request::{ExplainRequest, Explained, Network};
+use lightbox_store::{Home, RunDir, StoreError};
+
+use crate::failure::{Failure, Result};
+use crate::network::{self, Preprocessing};
+use crate::{plugins, weights};
+
+/// A network with what is needed to show its answers.
+struct Subject {
+    model: ModelHandle,
+    preprocessing: Preprocessing,
+    classes: Vec<String>,
+    decode: DecodeOptions,
+}
+
+/// Answers a request file: one JSON line on standard output for each overlay.
+pub fn run(home: &Home, request: &Path) -> Result<()> {
+    let text = std::fs::read(request).map_err(|e| StoreError::io("read", request, e))?;
+    let request: ExplainRequest = serde_json::from_slice(&text)?;
+    let registry = plugins::registry(home)?;
+    let device = network::device(&request.device.0, request.threads, false)?;
+    let subject = subject(&registry, &request, device)?;
+    let methods = methods(&registry, &request)?;
+    let layers = choose_layers(&subject.model, &request.layers).map_err(Failure::bad)?;
+    let layer = layers.iter().map(|l| l.name.clone()).collect::<Vec<_>>().join("+");
+    let target = target(&request, &subject.classes)?;
+    let options = ExplainOptions { target, seed: request.seed, ..ExplainOptions::default() };
+    let mut explainer = Explainer::new(&subject.model, layers, methods, options).map_err(network::explain_failure)?;
+    std::fs::create_dir_all(&request.out).map_err(|e| StoreError::io("create", &request.out, e))?;
+    for (path, stem) in request.images.iter().zip(stems(&request.images)) {
+        let image = decode::read(path, &subject.decode).map_err(Failure::bad)?;
+        let side = subject.preprocessing.size as u32;
+        let resized = geometry::resize(&image, (side, side)).map_err(Failure::from)?;
+        let input = subject.preprocessing.input(std::iter::once(resized.as_slice()))?;
+        let seeds = [image_seed(request.seed, &path.to_string_lossy())];
+        let batch = ImageBatch { input: &input, truths: None, seeds: &seeds };
+        let explained = explainer
+            .explain(&batch, &Cancel::new(), &mut |event| {
+                if let Some(text) = network::remark(&event) {
+                    eprintln!("warning: {text}");
+                }
+            })
+            .map_err(network::explain_failure)?;
+        write(&request, path, &stem, &image, &explained, &subject.classes, &layer)?;
+    }
+    Ok(())
+}
+
+fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -> Result<Subject> {
+    let (model, mut preprocessing, mut classes, decode) = match &request.network {
+        Network::Run { path } => {
+            let trained = network::open(registry, &RunDir::open(path)?, device)?;
+            let classes = trained.config.dataset.classes.clone();
+            let decode = decode_options(trained.config.channels);
+            (trained.model, trained.preprocessing, classes, decode)
+        }
+        Network::Weights { model: id, options, file, classes, key_map } => {
+            let (_, metadata) = registry.find_model(id).map_err(Failure::bad)?;
+            let options = network::options(metadata, options)?;
+            let with = ModelOptions { classes: *classes, channels: 3, options, seed: 0 };
+            let model = registry.model(id, &with).map_err(Failure::bad)?;
+            weights::load_exactly(&model, file, key_map.as_deref())?;
+            let (mean, std) = network::normalisation(model.metadata(), 3);
+            let size = model.metadata().input_size[0] as usize;
+            lightbox_engine::train::prepare(&model, device, false).map_err(Failure::failed)?;
+            let names = (0..*classes).map(|k| k.to_string()).collect();
+            (model, Preprocessing { size, channels: 3, mean, std, device }, names, decode_options(3))
+        }
+    };
+    if let Some(names) = &request.class_names {
+        if names.len() != model.classes() {
+            let message = format!("--class-names: {} names for {} classes", names.len(), model.classes());
+            return Err(Failure::bad(message));
+        }
+        classes.clone_from(names);
+    }
+    for (given, own, flag) in
+        [(&request.mean, &mut preprocessing.mean, "--mean"), (&request.std, &mut preprocessing.std, "--std")]
+    {
+        if let Some(given) = given {
+            if given.len() != preprocessing.channels || given.iter().any(|v| !v.is_finite()) {
+                return Err(Failure::bad(format!("{flag}: give {} numbers", preprocessing.channels)));
+            }
+            own.clone_from(given);
+        }
+    }
+    if preprocessing.std.iter().any(|s| *s <= 0.0) {
+        return Err(Failure::bad("--std: must be positive"));
+    }
+    if let Some(size) = request.image_size {
+        let least = model.metadata().min_size[0] as usize;
+        if !(least..=4096).contains(&size) {
+            return Err(Failure::bad(format!("--image-size {size}: give {least} to 4096")));
+        }
+        preprocessing.size = size;
+    }
+    Ok(Subject { model, preprocessing, classes, decode })
+}
+
+fn decode_options(channels: usize) -> DecodeOptions {
+    let channels = if channels == 1 { Channels::Grey } else { Channels::Colour };
+    DecodeOptions { channels, ..DecodeOptions::default() }
+}
+
+fn methods(registry: &Registry, request: &ExplainRequest) -> Result<Vec<AttributionHandle>> {
+    let mut used = vec![false; request.params.len()];
+    let mut handles = Vec::new();
+    for id in &request.methods {
+        let (_, metadata) = registry.find_attribution(id).map_err(Failure::bad)?;
+        let mut own: BTreeMap<&str, &str> = BTreeMap::new();
+        for (param, used) in request.params.iter().zip(&mut used) {
+            let Some((name, value)) = param.split_once('=') else {
+                return Err(Failure::bad(format!("--param {param:?} is not NAME=VALUE")));
+            };
+            let (for_method, name) = match name.rsplit_once('.') {
+                Some((method, name)) if request.methods.iter().any(|m| m == method) => (method == id, name),
+                _ => (metadata.parameters.iter().any(|p| p.name == name), name),
+            };
+            if for_method {
+                own.insert(name, value);
+                *used = true;
+            }
+        }
+        let values = from_text(&metadata.parameters, own).map_err(|e| Failure::bad(format!("{id}: {e}")))?;
+        handles.push(registry.attribution(id, &values).map_err(Failure::bad)?);
+    }
+    match request.params.iter().zip(used).find(|(_, used)| !used) {
+        Some((param, _)) => {
+            Err(Failure::bad(format!("--param {param}: none of {} has it", request.methods.join(", "))))
+        }
+        None => Ok(handles),
+    }
+}
+
+fn target(request: &ExplainRequest, classes: &[String]) -> Result<Target> {
+    let Some(target) = &request.target else { return Ok(Target::Predicted) };
+    if let Some(class) = classes.iter().position(|c| c == target) {
+        return Ok(Target::Class(class));
+    }
+    match target.parse::<usize>() {
+        Ok(class) if class < classes.len() => Ok(Target::Class(class)),
+        _ => {
+            let shown = if classes.len() > 20 { format!("0 to {}", classes.len() - 1) } else { classes.join(", ") };
+            Err(Failure::bad(format!("--target {target:?} is not a class; there are {shown}")))
+        }
+    }
+}
+
+/// File names for the pictures: the image's own without its ending, numbered where two are the same.
+fn stems(images: &[PathBuf]) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let stem = |p: &PathBuf| p.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_else(|| "image".into());
+    images
+        .iter()
+        .map(stem)
+        .map(|stem| {
+            let count = seen.entry(stem.clone()).and_modify(|n| *n += 1).or_insert(1);
+            if *count == 1 { stem } else { format!("{stem}-{count}") }
+        })
+        .collect()
+}
+
+fn write(
+    request: &ExplainRequest,
+    path: &Path,
+    stem: &str,
+    image: &DecodedImage,
+    explained: &Explanations,
+    classes: &[String],
+    layer: &str,
+) -> Result<()> {
+    let size = [explained.size.0, explained.size.1];
+    let original = Original {
+        pixels: &image.pixels,
+        width: image.width as usize,
+        height: image.height as usize,
+        channels: image.channels,
+    };
+    for method in &explained.methods {
+        let heatmap = method.heatmap(0).ok_or_else(|| Failure::failed("a method gave no map"))?;
+        let overlay = request.out.join(format!("{stem}.{}.png", method.method));
+        let picture = picture::overlay(&original, heatmap, size, &[], &Options::default()).map_err(Failure::failed)?;
+        picture::write_png(&overlay, &picture).map_err(Failure::failed)?;
+        let map = request.raw.then(|| request.out.join(format!("{stem}.{}.npy", method.method)));
+        if let Some(map) = &map {
+            npy::write(map, heatmap, size).map_err(Failure::failed)?;
+        }
+        let record = Explained {
+            image: path.to_path_buf(),
+            method: method.method.clone(),
+            layer: layer.to_owned(),
+            target: classes[explained.targets[0]].clone(),
+            predicted: classes[explained.predicted[0]].clone(),
+            probability: explained.probability(0).filter(|p| p.is_finite()),
+            raw_peak: Some(f64::from(method.peaks[0])).filter(|p| p.is_finite()),
+            status: method.outcomes[0].word().to_owned(),
+            overlay,
+            map,
+            seconds: method.seconds,
+        };
+        println!("{}", serde_json::to_string(&record)?);
+    }
+    Ok(())
+}
