@@ -1,5 +1,7 @@
 //! Bad input gets one clear sentence that names file and field, and exit code 2.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::path::Path;
 
 use lightbox_tests::{lightbox, said};
@@ -71,7 +73,11 @@ fn a_study_file_with_mistakes() {
     };
     let path = file.display().to_string();
     study("epcohs = 3");
-    refused(home.path(), &["study", "run", &path], &["s.toml: line 8: unknown key \"epcohs\"; did you mean \"epochs\"?"]);
+    refused(
+        home.path(),
+        &["study", "run", &path],
+        &["s.toml: line 8: unknown key \"epcohs\"; did you mean \"epochs\"?"],
+    );
     study("epochs = 'three'");
     refused(home.path(), &["study", "run", &path], &["s.toml: line 8: epochs:", "string"]);
     study("lr = -1.0");
@@ -89,8 +95,16 @@ fn a_csv_that_names_missing_files() {
     let csv = root.path().join("labels.csv");
     std::fs::write(&csv, "image,label\nimages/0.bmp,a\nimages/9.bmp,b\n").unwrap();
     let csv = csv.display().to_string();
-    refused(home.path(), &["data", "add", &csv, "--name", "x", "--image-col", "image", "--label-col", "label"], &["labels.csv", "images/9.bmp"]);
-    refused(home.path(), &["data", "add", &csv, "--name", "x", "--image-col", "imag", "--label-col", "label"], &["imag"]);
+    refused(
+        home.path(),
+        &["data", "add", &csv, "--name", "x", "--image-col", "image", "--label-col", "label"],
+        &["labels.csv", "images/9.bmp"],
+    );
+    refused(
+        home.path(),
+        &["data", "add", &csv, "--name", "x", "--image-col", "imag", "--label-col", "label"],
+        &["imag"],
+    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! One home serves all steps, since each stands on the one before, as for a user.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -23,14 +25,36 @@ fn json(home: &Path, arguments: &[&str]) -> Value {
 fn with_phantoms(home: &Path, images: &str) -> std::path::PathBuf {
     let folder = home.join("phantoms");
     let path = folder.display().to_string();
-    ok(lightbox(home, &["data", "phantom", "brain", "--out", &path, "--images", images, "--size", "64", "--seed", "7"]));
+    ok(lightbox(
+        home,
+        &["data", "phantom", "brain", "--out", &path, "--images", images, "--size", "64", "--seed", "7"],
+    ));
     ok(lightbox(home, &["data", "add", &path, "--name", "brain", "--manifest", &format!("{path}/manifest.toml")]));
     folder
 }
 
 const TRAIN: &[&str] = &[
-    "train", "--data", "brain", "--model", "small-cnn", "--folds", "2", "--epochs", "2", "--batch-size", "8",
-    "--image-size", "32", "--lr", "1e-3", "--threads", "1", "--seed", "3", "--augment", "flip,crop=0.9",
+    "train",
+    "--data",
+    "brain",
+    "--model",
+    "small-cnn",
+    "--folds",
+    "2",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "8",
+    "--image-size",
+    "32",
+    "--lr",
+    "1e-3",
+    "--threads",
+    "1",
+    "--seed",
+    "3",
+    "--augment",
+    "flip,crop=0.9",
 ];
 
 #[test]
@@ -164,7 +188,8 @@ fn a_killed_training_resumes_to_the_same_figures() {
     assert_eq!(status.code(), Some(130));
 
     let runs = json(home, &["runs", "list"]);
-    let killed = runs.as_array().unwrap().iter().map(|r| r["group"].as_str().unwrap()).find(|g| *g != straight).unwrap();
+    let killed =
+        runs.as_array().unwrap().iter().map(|r| r["group"].as_str().unwrap()).find(|g| *g != straight).unwrap();
     ok(lightbox(home, &["runs", "resume", killed]));
     let logits = |group: &str| -> Vec<String> {
         let runs = json(home, &["runs", "show", group]);

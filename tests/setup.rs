@@ -1,5 +1,7 @@
 //! Set-up fails in one clear sentence, and changes nothing when it fails.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

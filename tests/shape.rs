@@ -1,5 +1,7 @@
 //! The project keeps its shape: dependencies point one way, and the terminal program links no libtorch.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

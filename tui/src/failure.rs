@@ -51,6 +51,7 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => Self::bad(error),
             StoreError::Io { .. } => Self::failed(error),
             StoreError::Content { .. } | StoreError::NotFound(_) | StoreError::Invalid(_) => Self::bad(error),
         }

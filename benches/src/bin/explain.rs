@@ -132,7 +132,7 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
 
 fn forward(network: &ModelHandle, input: &Tensor) -> Result<()> {
     let _no_graph = tch::no_grad_guard();
-    network.forward(input, false)?;
+    network.forward(input, false).map(drop)?;
     Ok(())
 }
 

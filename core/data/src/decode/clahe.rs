@@ -72,11 +72,9 @@ fn redistribute(counts: &mut [usize; BINS], clip: usize) {
     for count in counts.iter_mut() {
         *count += each;
     }
-    if rest > 0 {
-        let step = (BINS / rest).max(1);
-        for count in counts.iter_mut().step_by(step).take(rest) {
-            *count += 1;
-        }
+    let step = BINS.checked_div(rest).unwrap_or(1).max(1);
+    for count in counts.iter_mut().step_by(step).take(rest) {
+        *count += 1;
     }
 }
 

@@ -117,7 +117,7 @@ impl Tiny {
                     }
                     _ => self.get("fc2.weight").shallow_clone(),
                 };
-                let logits = hidden.linear(weight, Some(self.get("fc2.bias")));
+                let logits = hidden.linear(&weight, Some(self.get("fc2.bias")));
                 if self.head == Head::Broken { logits * f64::NAN } else { logits }
             }
         }
