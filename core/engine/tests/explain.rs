@@ -294,7 +294,12 @@ fn no_evidence_is_a_constant_map() {
     let ids = ["hirescam", "gradcam", "layercam", "ablationcam", "eigencam"];
     let found = explain(&network, &[], methods(&ids), options, &images(2, 32, 32)).unwrap();
     for maps in &found.methods[..4] {
-        assert_eq!((&maps.outcomes[..], &maps.peaks[..]), (&[Outcome::ConstantMap; 2][..], &[0.0; 2][..]), "{}", maps.method);
+        assert_eq!(
+            (&maps.outcomes[..], &maps.peaks[..]),
+            (&[Outcome::ConstantMap; 2][..], &[0.0; 2][..]),
+            "{}",
+            maps.method
+        );
         assert!(maps.heatmaps.iter().all(|value| *value == 0.0));
     }
     assert_eq!(found.methods[4].outcomes, [Outcome::Ok; 2]);

@@ -8,7 +8,9 @@ use std::sync::atomic::AtomicBool;
 use lightbox_engine::Cancel;
 use lightbox_engine::explain::{Event, ExplainError};
 use lightbox_engine::explain_metrics::ScoreError;
-use lightbox_engine::plugin::{LogLevel, ModelHandle, ModelMetadata, ModelOptions, ParameterValues, Registry, from_text};
+use lightbox_engine::plugin::{
+    LogLevel, ModelHandle, ModelMetadata, ModelOptions, ParameterValues, Registry, from_text,
+};
 use lightbox_engine::train;
 use lightbox_store::run::{PluginUsed, TrainConfig};
 use lightbox_store::{JobKind, RunDir};
@@ -97,7 +99,8 @@ pub fn open(registry: &Registry, run: &RunDir, device: Device) -> Result<Trained
 /// Copies a checkpoint's weights into the network.
 fn load_checkpoint(model: &ModelHandle, folder: &Path) -> Result<()> {
     let missing = || Failure::failed(format!("{} has no checkpoint `best`; train it again", folder.display()));
-    let checkpoint = train::checkpoint::load(folder, train::checkpoint::BEST).map_err(Failure::failed)?.ok_or_else(missing)?;
+    let checkpoint =
+        train::checkpoint::load(folder, train::checkpoint::BEST).map_err(Failure::failed)?.ok_or_else(missing)?;
     let variables = train::Network::variables(model).map_err(Failure::failed)?;
     let weights: Vec<(String, Tensor)> = variables.into_iter().map(|v| (v.name, v.tensor.detach())).collect();
     checkpoint.restore_weights(&weights).map_err(Failure::failed)
@@ -117,7 +120,11 @@ impl Trained {
     }
 
     /// The network as the metrics see it: softmax of one class.
-    pub fn scorer(&self, target: usize, size: (usize, usize)) -> impl FnMut(&[f32], usize) -> std::result::Result<Vec<f32>, ScoreError> {
+    pub fn scorer(
+        &self,
+        target: usize,
+        size: (usize, usize),
+    ) -> impl FnMut(&[f32], usize) -> std::result::Result<Vec<f32>, ScoreError> {
         scorer(&self.model, &self.preprocessing, target, size)
     }
 }
@@ -182,7 +189,9 @@ pub fn remark(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Log { method, level: LogLevel::Error | LogLevel::Warning, text } => Some(format!("{method}: {text}")),
         Event::FewerImages { images } => Some(format!("memory ran out: {images} image(s) at once from here on")),
-        Event::FewerRows { method, rows } => Some(format!("{method}: memory ran out: {rows} rows at once from here on")),
+        Event::FewerRows { method, rows } => {
+            Some(format!("{method}: memory ran out: {rows} rows at once from here on"))
+        }
         Event::Log { .. } | Event::Progress { .. } => None,
     }
 }

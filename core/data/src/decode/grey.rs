@@ -23,18 +23,6 @@ pub(crate) fn to_grey(picture: Picture) -> Samples {
     }
 }
 
-/// The picture in three channels.
-pub(crate) fn to_colour(picture: Picture) -> Samples {
-    if picture.channels == 3 {
-        return picture.samples;
-    }
-    match picture.samples {
-        Samples::Byte(values) => Samples::Byte(thrice(&values)),
-        Samples::Word(values) => Samples::Word(thrice(&values)),
-        Samples::Real { values, full } => Samples::Real { values: thrice(&values), full },
-    }
-}
-
 /// Luma of an 8-bit pixel.
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * RED + u32::from(g) * GREEN + u32::from(b) * BLUE + HALF) >> 16) as u8
@@ -45,7 +33,8 @@ fn luma_word([r, g, b]: [u16; 3]) -> u16 {
     ((sum + u64::from(HALF)) >> 16) as u16
 }
 
-fn thrice<T: Copy>(values: &[T]) -> Vec<T> {
+/// Each grey value three times.
+pub(crate) fn thrice(values: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(values.len() * 3);
     for value in values {
         out.extend_from_slice(&[*value; 3]);

@@ -71,11 +71,13 @@ pub fn read(path: &Path, options: &DecodeOptions) -> Result<DecodedImage> {
 pub fn from_bytes(path: &Path, bytes: &[u8], options: &DecodeOptions) -> Result<DecodedImage> {
     let picture = decode(path, bytes, &options.limits)?;
     let (width, height, turn) = (picture.width, picture.height, picture.orientation);
-    let (channels, samples) = match options.channels {
-        Channels::Grey => (1, grey::to_grey(picture)),
-        Channels::Colour => (3, grey::to_colour(picture)),
-    };
+    let channels = options.channels.count();
+    // A grey image meets the intensity rule before it is repeated, so that it comes out the same in one channel and three.
+    let samples = if channels == 1 { grey::to_grey(picture) } else { picture.samples };
     let mut pixels = intensity::to_bytes(samples, options.intensity);
+    if pixels.len() < width as usize * height as usize * channels {
+        pixels = grey::thrice(&pixels);
+    }
     if let Some(settings) = options.clahe {
         clahe::apply(&mut pixels, width as usize, height as usize, channels, &settings);
     }

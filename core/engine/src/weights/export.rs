@@ -60,7 +60,11 @@ fn header(path: &Path, list: &[(String, Tensor)], metadata: &BTreeMap<String, St
         let end = offset + tensor.numel() * element.bytes();
         let entry = json!({ "dtype": element.safetensors(), "shape": tensor.size(), "data_offsets": [offset, end] });
         if entries.insert(name.clone(), entry).is_some() {
-            return Err(WeightsError::tensor(path, name, "is the name of two variables; report it to the plugin's author"));
+            return Err(WeightsError::tensor(
+                path,
+                name,
+                "is the name of two variables; report it to the plugin's author",
+            ));
         }
         offset = end;
     }
@@ -77,7 +81,8 @@ fn write(path: &Path, header: &[u8], list: &[(String, Tensor)]) -> io::Result<()
     for (_, tensor) in list {
         let rows = tensor.f_to_device(Device::Cpu).and_then(|t| t.f_contiguous()).map_err(io::Error::other)?;
         // A bool counts as one byte here and in the file.
-        let rows = if rows.kind() == Kind::Bool { rows.f_to_kind(Kind::Uint8).map_err(io::Error::other)? } else { rows };
+        let rows =
+            if rows.kind() == Kind::Bool { rows.f_to_kind(Kind::Uint8).map_err(io::Error::other)? } else { rows };
         bytes.resize(rows.numel() * rows.kind().elt_size_in_bytes(), 0);
         rows.f_copy_data_u8(&mut bytes, rows.numel()).map_err(io::Error::other)?;
         out.write_all(&bytes)?;

@@ -104,10 +104,8 @@ impl LoadReport {
 /// As [`load`], and what the plugin says.
 pub fn load_into(model: &ModelHandle, path: &Path, options: &LoadOptions) -> Result<LoadReport> {
     let file = WeightsFile::open(path)?;
-    let said = |error: crate::plugin::PluginError| WeightsError::Torch {
-        file: path.to_owned(),
-        message: error.to_string(),
-    };
+    let said =
+        |error: crate::plugin::PluginError| WeightsError::Torch { file: path.to_owned(), message: error.to_string() };
     let variables = model.variables().map_err(said)?;
     load(&file, &variables, &model.metadata().id, model.made_with().classes, options)
 }

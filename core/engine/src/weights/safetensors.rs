@@ -27,7 +27,8 @@ pub fn looks_like(start: &[u8], length: u64) -> bool {
 }
 
 pub fn read(path: &Path, file: &File, length: u64) -> Result<Contents> {
-    let damaged = |why: &str| WeightsError::format(path, format!("the safetensors file is damaged: {why}; get it again"));
+    let damaged =
+        |why: &str| WeightsError::format(path, format!("the safetensors file is damaged: {why}; get it again"));
     let mut count = [0; LENGTH_BYTES as usize];
     file.read_exact_at(&mut count, 0).map_err(WeightsError::read(path))?;
     let header_length = u64::from_le_bytes(count);
@@ -36,7 +37,8 @@ pub fn read(path: &Path, file: &File, length: u64) -> Result<Contents> {
     }
     let mut header = vec![0; header_length as usize];
     file.read_exact_at(&mut header, LENGTH_BYTES).map_err(WeightsError::read(path))?;
-    let header: Value = serde_json::from_slice(&header).map_err(|e| damaged(&format!("its header is no JSON ({e})")))?;
+    let header: Value =
+        serde_json::from_slice(&header).map_err(|e| damaged(&format!("its header is no JSON ({e})")))?;
     let Value::Object(entries) = header else { return Err(damaged("its header is no JSON object")) };
     let data = LENGTH_BYTES + header_length;
     let mut contents =

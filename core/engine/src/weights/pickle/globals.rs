@@ -107,7 +107,8 @@ mod tests {
         assert_eq!(resolve("torch", "HalfStorage"), Ok(Global::Storage(Some(ElementType::Float16))));
         assert_eq!(resolve("torch.cuda", "FloatStorage"), Ok(Global::Storage(Some(ElementType::Float32))));
         assert_eq!(resolve("torch", "bfloat16"), Ok(Global::Element(ElementType::BFloat16)));
-        for (module, name) in [("os", "system"), ("posix", "system"), ("builtins", "eval"), ("__builtin__", "getattr")] {
+        for (module, name) in [("os", "system"), ("posix", "system"), ("builtins", "eval"), ("__builtin__", "getattr")]
+        {
             assert!(matches!(resolve(module, name), Err(PickleError::Dangerous(_))), "{module}.{name}");
         }
         let resnet = resolve("torchvision.models.resnet", "ResNet");

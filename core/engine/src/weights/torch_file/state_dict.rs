@@ -65,7 +65,9 @@ fn holds_weights(pickled: &Pickled, entries: &[(Id, Id)]) -> bool {
     for (key, value) in entries {
         match pickled.get(*value) {
             Value::Tensor(_) if pickled.text(*key).is_some() => tensors += 1,
-            Value::Dict(inner) if inner.iter().any(|(_, v)| matches!(pickled.get(*v), Value::Tensor(_) | Value::Dict(_))) => {
+            Value::Dict(inner)
+                if inner.iter().any(|(_, v)| matches!(pickled.get(*v), Value::Tensor(_) | Value::Dict(_))) =>
+            {
                 return false;
             }
             _ => {}
