@@ -211,6 +211,17 @@ def recorded():
 
 # --------------------------------------------------------------------------------------------------------- oracles
 
+def importable_torch():
+    """A torch that Python can import: PyPI's wheels want all of CUDA's libraries for that, also where only the CPU is used."""
+    folder = CACHE / f"torch-{TORCH}-python-py{sys.version_info.major}{sys.version_info.minor}"
+    with only_one(folder.name):
+        if not (folder / "torch/__init__.py").exists():
+            enough_space("cuda")
+            say(f"installing torch {TORCH} for Python into {folder}; this happens once")
+            install_into(folder, [[f"torch=={TORCH}"]], "installing torch for Python")
+    return folder
+
+
 def oracles():
     """A folder of Python packages beside libtorch's, and a small launcher that puts both on the path."""
     torch = libtorch().parent
@@ -221,8 +232,8 @@ def oracles():
     import hashlib
     mark = hashlib.sha256((wanted + sys.version).encode()).hexdigest()[:12]
     folder = CACHE / f"oracles-{mark}"
-    if not (torch / "torch/__init__.py").exists():
-        torch = installed_torch().parent
+    if not (torch / "torch/__init__.py").exists() or not (torch / "nvidia/cudnn").exists():
+        torch = importable_torch()
     with only_one(folder.name):
         if not (folder / "numpy").exists():
             enough_space("oracles")
