@@ -1,6 +1,8 @@
 //! That the class is in the lesion and nowhere else: a linear classifier on what the whole picture looks like does
 //! poorly, one on what the lesion looks like does well.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use lightbox_phantom::{Kind, Phantom, Subject, draw, subjects};
 
 const SIZE: u32 = 96;
