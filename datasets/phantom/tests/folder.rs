@@ -1,5 +1,7 @@
 //! What `generate` writes, and that it writes the same whatever the number of threads.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
