@@ -45,7 +45,7 @@ impl Pixels {
         let _no_grad = tch::no_grad_guard();
         let (width, height) = self.size;
         let image = width * height * self.channels;
-        if image == 0 || bytes.is_empty() || bytes.len() % image != 0 {
+        if image == 0 || bytes.is_empty() || !bytes.len().is_multiple_of(image) {
             return Err(TrainError::setting(
                 "images",
                 format!("{} bytes are not images of {width} x {height} x {}", bytes.len(), self.channels),
