@@ -118,7 +118,7 @@ for orientation in range(1, 9):
     pillow(save(f"turned{orientation}.webp", colour, lossless=True, exif=exif(orientation)))
     pillow(save(f"turned{orientation}.tif", colour, tiffinfo={274: orientation}))
 
-# More than 8 bits: the intensity rule by NumPy's percentile.
+# More than 8 bits: the intensity rule by NumPy's percentile of what the file stores.
 
 
 def scaled(array, low, high):
@@ -126,7 +126,7 @@ def scaled(array, low, high):
     return np.floor(value + 0.5).astype(np.uint8)
 
 
-def deep(name, array, full):
+def deep(name, array, full, turn=lambda shown: shown):
     low, high = np.percentile(array.astype(np.float64), [0.5, 99.5])
     rules = {
         "percentile": (low, high),
@@ -134,11 +134,18 @@ def deep(name, array, full):
         "window": (float(np.median(array)) - 150.0, float(np.median(array)) + 150.0),
     }
     for rule, (bottom, top) in rules.items():
-        expected = scaled(array, bottom, top)
+        expected = turn(scaled(array, bottom, top))
         if expected.ndim == 2:
             case(name, "deep", expected, rule=rule, bounds=[bottom, top])
             expected = np.repeat(expected[..., None], 3, -1)
         case(name, "deep", expected, rule=rule, bounds=[bottom, top])
+
+
+def deep_as_grey(name, array):
+    """A deep colour image in one channel: the luma first, then its percentiles."""
+    luma = np.floor(array.astype(np.float64) @ [0.299, 0.587, 0.114] + 0.5)
+    bounds = [float(bound) for bound in np.percentile(luma, [0.5, 99.5])]
+    case(name, "deep", scaled(luma, *bounds), rule="percentile", bounds=bounds, tolerance=1)
 
 
 twelve = scene(61, 43, 1, 4095)
@@ -153,12 +160,22 @@ tifffile.imwrite(folder / "deep_colour.tif", deep_colour, photometric="rgb")
 deep("deep_colour.tif", deep_colour, 65535)
 cv2.imwrite(str(folder / "deep_colour.png"), deep_colour[..., ::-1])
 deep("deep_colour.png", deep_colour, 65535)
+deep_as_grey("deep_colour.tif", deep_colour)
+deep_as_grey("deep_colour.png", deep_colour)
+# Tag 274 with value 6: shown after a quarter turn clockwise.
+tifffile.imwrite(folder / "deep_turned.tif", twelve, extratags=[(274, 3, 1, 6, True)])
+deep("deep_turned.tif", twelve, 65535, turn=lambda stored: np.rot90(stored, -1))
 signed = scene(50, 37, 1, 3000).astype(np.int16) - 1000
 tifffile.imwrite(folder / "signed.tif", signed)
 deep("signed.tif", signed, 32767)
 real = (scene(50, 37, 1, 3000).astype(np.float32) / 1000).astype(np.float32) - 1
 tifffile.imwrite(folder / "real.tif", real)
 deep("real.tif", real, 1.0)
+# Few, far-apart values, so that the percentiles fall between them and both ways of interpolating are met.
+for count in [2, 7, 200]:
+    sparse = (rng.integers(0, 400, (count, 1)) * 163).astype(np.uint16)
+    tifffile.imwrite(folder / f"sparse{count}.tif", sparse)
+    deep(f"sparse{count}.tif", sparse, 65535)
 wide = scene(50, 37, 1, 60000).astype(np.uint32) * 16
 tifffile.imwrite(folder / "wide.tif", wide)
 deep("wide.tif", wide, 2**32 - 1)

@@ -1,8 +1,10 @@
 //! The intensity rule: how more than 8 bits become 8.
 //!
-//! `byte = round(255 * clamp((value - low) / (high - low), 0, 1))`, with the bounds that the rule gives. Percentiles
-//! are those of all samples of the image (all channels together, so that colours keep their balance), interpolated
-//! linearly between neighbours as `numpy.percentile` does; not-a-number counts as nothing and becomes 0.
+//! `byte = floor(255 * clamp((value - low) / (high - low), 0, 1) + 0.5)`, in double precision, with the bounds that the
+//! rule gives. Percentiles are those of the samples that the file stores: all channels together, so that colours keep
+//! their balance, and a grey image once, so that it comes out the same in one channel and in three. They are
+//! interpolated linearly between neighbours (Hyndman and Fan's definition 7, `numpy.percentile`'s default), with NumPy's
+//! order of operations, so that every byte equals NumPy's; not-a-number counts as nothing and becomes 0.
 
 use super::samples::Samples;
 use crate::manifest::Intensity;
@@ -33,7 +35,11 @@ fn bounds(rule: Intensity, full: f64, percentiles: impl FnOnce(f64, f64) -> (f64
 
 fn scale(value: f64, low: f64, high: f64) -> u8 {
     // Also where the bounds coincide (a flat image): all at or below them is black. Not-a-number is black too.
-    if value > low { if value >= high { 255 } else { ((value - low) / (high - low) * 255.0).round() as u8 } } else { 0 }
+    if value > low {
+        if value >= high { 255 } else { ((value - low) / (high - low) * 255.0 + 0.5).floor() as u8 }
+    } else {
+        0
+    }
 }
 
 fn percentiles_of_words(values: &[u16], low: f64, high: f64) -> (f64, f64) {
@@ -67,7 +73,9 @@ fn interpolate(count: usize, percent: f64, nth: impl Fn(usize) -> f64) -> f64 {
     let position = percent / 100.0 * last as f64;
     let below = (position.floor() as usize).min(last);
     let (low, high) = (nth(below), nth((below + 1).min(last)));
-    low + (high - low) * (position - below as f64)
+    let (step, weight) = (high - low, position - below as f64);
+    // From the nearer neighbour, as NumPy does: the other way differs in the last bit, which decides ties.
+    if weight >= 0.5 { high - step * (1.0 - weight) } else { low + step * weight }
 }
 
 #[cfg(test)]

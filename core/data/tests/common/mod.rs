@@ -40,11 +40,8 @@ pub fn write(root: &Path, file: &str, text: &str) {
 
 /// Asks a script of `tests/oracles`: JSON in, JSON out.
 pub fn ask(script: &str, question: &serde_json::Value) -> serde_json::Value {
-    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-        let home = std::env::var_os("HOME").map(PathBuf::from).expect("HOME or LIGHTBOX_ORACLE_PYTHON must be set");
-        home.join(".cache/lightbox/oracles-1/bin/python")
-    });
-    assert!(python.exists(), "no oracle interpreter at {}: run ./justw oracles", python.display());
+    let python =
+        std::env::var_os("LIGHTBOX_ORACLE_PYTHON").expect("run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles").join(script);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("question.json");

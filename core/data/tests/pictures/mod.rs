@@ -1,15 +1,12 @@
 //! What several tests need: the oracle interpreter, and small picture files.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Runs a script of `tests/oracles` with a folder as its argument and gives what it prints.
 pub fn oracle(script: &str, folder: &Path) -> serde_json::Value {
-    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-        home.join(".cache/lightbox/oracles-1/bin/python")
-    });
-    assert!(python.exists(), "{} is missing: run ./justw oracles", python.display());
+    let python =
+        std::env::var_os("LIGHTBOX_ORACLE_PYTHON").expect("run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles").join(script);
     let run = std::process::Command::new(python).args(["-W", "ignore"]).arg(&script).arg(folder).output().unwrap();
     assert!(run.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&run.stderr));

@@ -46,11 +46,7 @@ impl Random {
 /// Sends cases to a script of `tests/oracles` and reads its answers.
 pub fn ask(script: &str, cases: &[Value]) -> Vec<Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles");
-    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-        let home = std::env::var_os("HOME").map(PathBuf::from).expect("HOME or LIGHTBOX_ORACLE_PYTHON must be set");
-        home.join(".cache/lightbox/oracles-1/bin/python")
-    });
-    assert!(python.exists(), "no oracle interpreter at {}: run ./justw oracles", python.display());
+    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").expect("run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON");
     let mut child = Command::new(&python)
         .arg(root.join(script))
         .stdin(Stdio::piped())
