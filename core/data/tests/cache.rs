@@ -1,5 +1,7 @@
 //! The decode cache: what is in it, when it is built again, and who else may build at the same time.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod pictures;
 
 use std::ops::ControlFlow;

@@ -1,5 +1,7 @@
 //! Damaged, truncated, oversized and foreign files: an error that names the file, never a panic, never a bomb.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod pictures;
 
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! Decoding, the intensity rule, CLAHE and resizing against Pillow, NumPy, OpenCV and torchvision.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod pictures;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! The leakage check on small datasets whose copies are known, and dropping them.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod pictures;
 
 use std::ops::ControlFlow;

@@ -175,11 +175,53 @@ fn one_hot_columns_as_isic_has_them() {
     let hints = Hints { label_column: Some("MEL,NV,BCC".to_owned()), ..Hints::default() };
     let request = AddRequest { path: place.root().join("truth.csv"), name: "e".to_owned(), manifest: None, hints };
     assert_eq!(Dataset::add(place.home.path(), &request).unwrap().dataset.images().len(), 3);
-    for (row, problem) in [("I_3,1,0,1", "more than one"), ("I_3,0,0,0", "none of"), ("I_3,2,0,0", "neither 0 nor 1")] {
+    for (row, problem) in [
+        ("I_3,1,0,1", "columns \"MEL\" and \"BCC\" both hold 1"),
+        ("I_3,0,0,0", "none of the label columns (MEL, NV, BCC) holds 1"),
+        ("I_3,2,0,0", "neither 0 nor 1"),
+    ] {
         write(place.root(), "truth.csv", &format!("image,MEL,NV,BCC\nI_1,1,0,0\nI_2,0,1,0\n{row}\n"));
         let message = Dataset::open(place.home.path(), "d").unwrap_err().to_string();
         says(&message, &["line 4", problem]);
     }
+}
+
+#[test]
+fn a_mistake_in_one_hot_columns_is_told_by_its_line_without_naming_the_columns() {
+    for (row, problem) in [("I_4,1,0,1", "\"MEL\" and \"BCC\" both hold 1"), ("I_4,0,0,0", "holds 1")] {
+        let place = Place::new();
+        touch(place.root(), &["I_1.jpg", "I_2.jpg", "I_3.jpg", "I_4.jpg"]);
+        write(place.root(), "truth.csv", &format!("image,MEL,NV,BCC\nI_1,1,0,0\nI_2,0,1,0\nI_3,0,0,1\n{row}\n"));
+        says(&place.failure(Hints::default()), &["truth.csv", "line 5", problem]);
+    }
+}
+
+#[test]
+fn names_that_may_name_patients_are_noticed_where_no_group_is_given() {
+    let place = Place::new();
+    let names: Vec<String> = (0..24).map(|i| format!("{}/p{}_{}.png", ["A", "B"][i / 12], i / 3, i)).collect();
+    touch(place.root(), &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let added = place.add(Hints::default()).unwrap();
+    assert_eq!(notice(&added.dataset, "--group-regex"), 24);
+    let other = Place { home: tempdir().unwrap(), data: place.data };
+    let hints = Hints { group_regex: Some(r"p\d+".to_owned()), ..Hints::default() };
+    assert_eq!(notice(&other.add(hints).unwrap().dataset, "--group-regex"), 0);
+}
+
+#[test]
+fn what_a_manifest_says_is_told_in_full() {
+    let place = Place::new();
+    skin(&place);
+    let manifest = "format = 1\nchannels = \"grey\"\nintensity = \"full\"\n[layout]\nkind = \"table\"\nfile = \"metadata.csv\"\n\
+                    image = \"image_id\"\nlabel = \"dx\"\n[groups]\ncolumn = \"lesion_id\"\n[masks]\n\
+                    pattern = \"masks/{stem}_segmentation.png\"\n";
+    let added = place.add_by(manifest).unwrap();
+    let told: Vec<String> = added.understood.iter().map(|item| format!("{} {}", item.aspect, item.value)).collect();
+    let masks = "masks masks/{stem}_segmentation.png";
+    let expected =
+        ["layout table", "image image_id", "label dx", "group lesion_id", masks, "channels grey", "intensity full"];
+    assert_eq!(told, expected);
+    assert!(added.understood[0].reason.contains("m.toml"));
 }
 
 #[test]
@@ -289,6 +331,7 @@ fn broken_folders_are_refused_with_the_place() {
     refused(&["a/1.dcm", "b/1.dcm"], &[], &["is DICOM (and 1 more)"]);
     refused(&["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/B/1.png"], &[], &["\"B\" is in test", "\"b\""]);
     refused(&["a/1.png", "a\nb/1.png"], &[], &["line break"]);
+    refused(&["a/1.png", "a/2.png"], &[], &["only one class folder (\"a\")", "two classes"]);
     refused(&["images/1.png", "masks/2.png"], &[], &["neither class folders nor a table"]);
 }
 

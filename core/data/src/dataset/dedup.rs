@@ -1,6 +1,6 @@
 //! What `data check --dedup` decided, kept beside the manifest as `dedup.json`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,9 +28,14 @@ pub struct Dropped {
 }
 
 impl DedupRecord {
+    /// The record's file in a dataset's registration folder; deleting it brings the images back.
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join(FILE)
+    }
+
     /// Reads the record of a dataset's registration folder; empty where there is none.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE);
+        let path = Self::path(folder);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -43,7 +48,7 @@ impl DedupRecord {
 
     /// Keeps the record in a dataset's registration folder.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(FILE);
+        let path = Self::path(folder);
         let bytes =
             serde_json::to_vec_pretty(self).map_err(|error| Error::io("write", &path, std::io::Error::other(error)))?;
         write_atomic(&path, &bytes)

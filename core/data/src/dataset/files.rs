@@ -10,7 +10,12 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    // An error names the file that was asked for, not the temporary one.
     let written = write_synced(&temporary, bytes)
+        .map_err(|error| match error {
+            Error::Io { action, source, .. } => Error::io(action, path, source),
+            other => other,
+        })
         .and_then(|()| std::fs::rename(&temporary, path).map_err(|source| Error::io("write", path, source)));
     if written.is_err() {
         // The first error is the one that counts.

@@ -102,6 +102,7 @@ pub(super) fn add(home: &Path, request: &AddRequest) -> Result<Added> {
         let remedy = format!("use another name, or remove {} first", folder.display());
         return Err(Error::argument(format!("there is a dataset {:?} already", request.name), remedy));
     }
+    let guessed = request.manifest.is_none();
     let (mut manifest, mut understood) = match &request.manifest {
         Some(file) => by_manifest(file, request)?,
         None => {
@@ -112,7 +113,7 @@ pub(super) fn add(home: &Path, request: &AddRequest) -> Result<Added> {
     manifest.name = Some(request.name.clone());
     let mut dataset = from_manifest(&request.name, folder.clone(), manifest)?;
     if dataset.positive.is_none()
-        && request.manifest.is_none()
+        && guessed
         && let Some(positive) = likely_positive(&dataset.classes)
     {
         let class = dataset.classes[positive].clone();
@@ -124,13 +125,21 @@ pub(super) fn add(home: &Path, request: &AddRequest) -> Result<Added> {
         dataset.manifest.positive = Some(class);
         dataset.positive = Some(positive);
     }
-    if request.manifest.is_none() && dataset.manifest.channels == Channels::Colour {
+    if guessed && dataset.manifest.channels == Channels::Colour {
         understood.push(Understood {
             aspect: "channels",
             value: "colour".to_owned(),
             reason: "the default; grey images are repeated".to_owned(),
         });
     }
+    if guessed && dataset.manifest.groups.is_none() {
+        const MESSAGE: &str = "names that begin alike with a number in them, perhaps a patient's (if so, give --group-regex, \
+                               or one patient may stand on both sides of a split)";
+        for id in layout::alike(dataset.images.iter().map(|image| image.id.as_str())) {
+            dataset.notices.count(MESSAGE, id);
+        }
+    }
+    layout::sort(&mut understood);
     register(home, &folder, &dataset.manifest)?;
     Ok(Added { dataset, understood })
 }
@@ -144,12 +153,15 @@ fn by_manifest(file: &Path, request: &AddRequest) -> Result<(Manifest, Vec<Under
         return Err(Error::content(&root, "is not a folder, and a manifest names files below one", remedy));
     }
     manifest.root = Some(root);
-    let mut understood = vec![Understood {
-        aspect: "layout",
-        value: manifest.layout.kind().to_owned(),
-        reason: format!("by the manifest {}", file.display()),
-    }];
-    understood.extend(layout::apply_hints(&mut manifest, &request.hints)?);
+    let given = layout::apply_hints(&mut manifest, &request.hints)?;
+    let mut understood = layout::describe(&manifest);
+    for item in &mut understood {
+        if item.aspect == "layout" {
+            item.reason = format!("by the manifest {}", file.display());
+        } else if given.iter().any(|hint| hint.aspect == item.aspect) {
+            item.reason = "as given".to_owned();
+        }
+    }
     Ok((manifest, understood))
 }
 

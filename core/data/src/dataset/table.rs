@@ -110,12 +110,11 @@ fn report_missing(
     let named: Vec<String> =
         missing.iter().take(NAMED).map(|(line, name)| format!("{name:?} in line {line}")).collect();
     let more = if missing.len() > NAMED { ", ..." } else { "" };
-    let problem = format!(
-        "column {:?} names {} images that do not exist ({}{more})",
-        rule.image,
-        missing.len(),
-        named.join(", ")
-    );
+    let images = match missing.len() {
+        1 => "an image that does not exist".to_owned(),
+        count => format!("{count} images that do not exist"),
+    };
+    let problem = format!("column {:?} names {images} ({}{more})", rule.image, named.join(", "));
     let remedy = if found == 0 {
         "check the image column and the root (--image-col, --root)"
     } else {
@@ -154,8 +153,10 @@ impl Label {
                     let value = row.get(*column);
                     match one_hot_value(value) {
                         Some(true) if hot.is_some() => {
-                            let problem = "1 stands in more than one label column";
-                            return Err(table.error(row, problem, "an image has one class: correct the row"));
+                            let first = hot.unwrap_or_default();
+                            let problem =
+                                format!("columns {first:?} and {name:?} both hold 1, and an image has one class");
+                            return Err(table.error(row, problem, "correct the row"));
                         }
                         Some(true) => hot = Some(name.clone()),
                         Some(false) => {}
@@ -166,7 +167,9 @@ impl Label {
                     }
                 }
                 hot.ok_or_else(|| {
-                    table.error(row, "1 stands in none of the label columns", "add the label or remove the row")
+                    let names: Vec<&str> = columns.iter().map(|(_, name)| name.as_str()).collect();
+                    let problem = format!("none of the label columns ({}) holds 1", names.join(", "));
+                    table.error(row, problem, "add the label or remove the row")
                 })
             }
         }

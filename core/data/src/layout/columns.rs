@@ -129,6 +129,11 @@ impl Tables {
         Ok(Self { root, candidates, broken, given: given.is_some() })
     }
 
+    /// True where nothing near the root looks like a table.
+    pub fn is_empty(&self) -> bool {
+        self.candidates.is_empty() && self.broken.is_empty()
+    }
+
     /// Sets the manifest's boxes where a table holds some.
     pub fn guess_boxes(&self, guess: &mut Guess) {
         for candidate in &self.candidates {
@@ -320,7 +325,7 @@ fn guess_label(csv: &CsvFile, taken: &[usize], told: &mut Guess) -> Result<Label
         }
         ([], Some(columns), _) => {
             let names: Vec<String> = columns.into_iter().map(name).collect();
-            told.say("label", names.join(","), "one-hot: each row has a single 1 in these columns");
+            told.say("label", names.join(","), "one-hot: rows have a single 1 in these columns");
             Ok(LabelColumns::OneHot(names))
         }
         ([], None, [one]) => {
@@ -361,7 +366,8 @@ fn is_categorical(csv: &CsvFile, column: usize) -> bool {
     values.len() >= 2 && values.len() * 2 <= csv.rows.len().max(4) && !measured
 }
 
-/// The columns that together hold a single 1 in every row.
+/// The columns that together hold a single 1 in every row; of three or more, in most rows: the others are mistakes that
+/// reading the table names by their lines.
 fn one_hot_columns(csv: &CsvFile, taken: &[usize]) -> Option<Vec<usize>> {
     let is_binary = |column: &usize| {
         !taken.contains(column)
@@ -371,7 +377,9 @@ fn one_hot_columns(csv: &CsvFile, taken: &[usize]) -> Option<Vec<usize>> {
     let single = |row: &crate::dataset::Row| {
         columns.iter().filter(|column| one_hot_value(row.get(**column)) == Some(true)).count() == 1
     };
-    (columns.len() >= 2 && !csv.rows.is_empty() && csv.rows.iter().all(single)).then_some(columns)
+    let singles = csv.rows.iter().filter(|row| single(row)).count();
+    let enough = if columns.len() >= 3 { singles * 2 > csv.rows.len() } else { singles == csv.rows.len() };
+    (columns.len() >= 2 && !csv.rows.is_empty() && enough).then_some(columns)
 }
 
 fn is_named(column: &str, names: &[&str]) -> bool {

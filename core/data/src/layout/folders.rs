@@ -77,17 +77,25 @@ pub(super) fn split_folders(listing: &Listing, guess: &mut Guess) -> Option<Layo
     Some(Layout::SplitFolders { train, validation, test })
 }
 
-/// `<class>/...`: what to say of it where it is plausible.
-pub(super) fn class_folders(listing: &Listing, guess: &mut Guess) -> Option<Vec<Understood>> {
-    let finder = MaskFinder::new(guess.manifest.masks.as_ref(), listing);
-    let mut classes: BTreeSet<&str> = BTreeSet::new();
-    for file in listing.images() {
-        if let Some((class, _)) = file.id.split_once('/')
-            && !finder.in_mask_folder(&file.id)
-        {
-            classes.insert(class);
-        }
+/// The name of the class folder, where there is just one.
+pub(super) fn only_class(listing: &Listing, guess: &Guess) -> Option<String> {
+    let mut classes = class_names(listing, guess).into_iter();
+    match (classes.next(), classes.next()) {
+        (Some(class), None) if !NO_CLASSES.contains(&class.to_lowercase().as_str()) => Some(class.to_owned()),
+        _ => None,
     }
+}
+
+/// The top folders that hold images which are not masks.
+fn class_names<'a>(listing: &'a Listing, guess: &Guess) -> BTreeSet<&'a str> {
+    let finder = MaskFinder::new(guess.manifest.masks.as_ref(), listing);
+    let images = listing.images().filter(|file| !finder.in_mask_folder(&file.id));
+    images.filter_map(|file| file.id.split_once('/')).map(|(class, _)| class).collect()
+}
+
+/// `<class>/...`: what to say of it where it is plausible.
+pub(super) fn class_folders(listing: &Listing, guess: &Guess) -> Option<Vec<Understood>> {
+    let classes = class_names(listing, guess);
     let speaking = classes.iter().any(|class| NO_CLASSES.contains(&class.to_lowercase().as_str()));
     if classes.len() < 2 || speaking {
         return None;

@@ -4,12 +4,17 @@
 //! names them both. What is guessed becomes a manifest, which can be printed, edited and given back.
 
 mod columns;
+mod describe;
 mod folders;
 mod masks;
+mod people;
 mod walk;
 
 use std::path::{Path, PathBuf};
 
+pub use describe::describe;
+pub(crate) use describe::sort;
+pub(crate) use people::alike;
 use serde::Serialize;
 pub(crate) use walk::kind_of;
 pub use walk::{File, Kind, Listing};
@@ -49,11 +54,11 @@ impl Hints {
 /// One thing that was understood of a layout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Understood {
-    /// What: `layout`, `root`, `image`, `label`, `group`, `split`, `boxes`, `masks`, `positive`.
+    /// What: `root`, `layout`, `image`, `label`, `split`, `group`, `boxes`, `masks`, `positive`, `channels`, ...
     pub aspect: &'static str,
     /// What it was taken to be.
     pub value: String,
-    /// Why.
+    /// Why; empty where there is nothing to say.
     pub reason: String,
 }
 
@@ -146,7 +151,15 @@ fn guess_folder(hints: &Hints, listing: &Listing, tables: &columns::Tables, gues
             guess.manifest.layout = Layout::ClassFolders;
             Ok(())
         }
-        (Err(error), None) => Err(error),
+        (Err(error), None) => match folders::only_class(listing, guess) {
+            Some(class) if tables.is_empty() => {
+                let problem =
+                    format!("only one class folder ({class:?}) holds images, and a classifier needs two classes");
+                let remedy = "add the other classes' folders, or a table of labels";
+                Err(Error::content(&listing.root, problem, remedy))
+            }
+            _ => Err(error),
+        },
     }
 }
 

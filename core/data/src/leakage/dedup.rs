@@ -21,12 +21,18 @@ pub struct DedupPlan {
     pub after: Vec<ClassCounts>,
 }
 
-/// Plans the drop from a report on the same dataset. A class that would have no training image left is an error.
-pub fn plan(dataset: &Dataset, report: &LeakageReport) -> Result<DedupPlan> {
+/// Refuses a dataset without a test part, before all its images are read.
+pub fn check_test_part(dataset: &Dataset) -> Result<()> {
     if !dataset.images().iter().any(|image| image.split == Some(Split::Test)) {
         let problem = format!("dataset {:?} has no test part whose copies could be dropped", dataset.name());
         return Err(Error::argument(problem, "only datasets with a split of their own can be deduplicated"));
     }
+    Ok(())
+}
+
+/// Plans the drop from a report on the same dataset. A class that would have no training image left is an error.
+pub fn plan(dataset: &Dataset, report: &LeakageReport) -> Result<DedupPlan> {
+    check_test_part(dataset)?;
     let mut copies: BTreeMap<String, String> =
         dataset.dedup().dropped.iter().map(|drop| (drop.image.clone(), drop.copy_of.clone())).collect();
     for crossing in report.crossings.iter().filter(|crossing| crossing.held == Split::Test) {
