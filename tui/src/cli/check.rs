@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lightbox_data::Dataset;
-use lightbox_data::leakage::{self, ClassCounts, Crossing, LeakageReport, dedup};
+use lightbox_data::dataset::DedupRecord;
+use lightbox_data::leakage::dedup::{self, DedupPlan};
+use lightbox_data::leakage::{self, ClassCounts, Crossing, LeakageReport};
+use lightbox_data::{Dataset, Split};
 use lightbox_store::atomic;
 use serde_json::json;
 
@@ -18,32 +21,91 @@ const SHOWN: usize = 5;
 
 /// Runs the command.
 pub fn run(context: &Context, name: &str, dedup: bool) -> Result<()> {
-    let dataset = Dataset::open_with_copies(context.home.root(), name)?;
+    // What is left out already is not checked again, unless it is to be decided anew.
+    let dataset = match dedup {
+        true => Dataset::open_with_copies(context.home.root(), name)?,
+        false => Dataset::open(context.home.root(), name)?,
+    };
+    if dedup {
+        dedup::check_test_part(&dataset)?;
+    }
     let report = check(context, &dataset)?;
     let plan = if dedup { Some(dedup::plan(&dataset, &report)?) } else { None };
     if let Some(plan) = &plan {
         dedup::apply(&dataset, plan)?;
     }
+    let kept = DedupRecord::path(dataset.folder());
+    let left_out = dataset.dedup().dropped.len();
     if context.out.json {
         let dropped = plan.as_ref().map(|p| json!({"dropped": p.record.dropped, "before": p.before, "after": p.after}));
-        return context.out.record(&json!({"report": report, "dedup": dropped}));
+        context.out.record(&json!({"report": report, "left_out": left_out, "dedup": dropped}))?;
+    } else {
+        print(context, &dataset, &report, dedup);
+        if left_out > 0 {
+            let file = kept.display();
+            context.out.line(format!(
+                "{left_out} copies of test images were left out before (--dedup) and not read; delete {file} to have them back"
+            ));
+        }
+        if let Some(plan) = plan {
+            print_drop(context, &plan, &kept);
+        }
     }
-    print(context, &dataset, &report);
-    if let Some(plan) = plan {
-        context
-            .out
-            .line(format!("dropped {} training copies of test images; before and after:", plan.record.dropped.len()));
-        let rows = plan.before.iter().zip(&plan.after).map(|(b, a)| {
-            let pair = |b: usize, a: usize| if a == b { b.to_string() } else { format!("{b} → {a}") };
-            vec![b.class.clone(), pair(b.train, a.train), pair(b.validation, a.validation), pair(b.test, a.test)]
-        });
-        context.out.table(&["class", "train", "validation", "test"], &rows.collect::<Vec<_>>());
+    match report.unreadable.len() {
+        0 => Ok(()),
+        all => Err(Failure::bad(format!(
+            "{}: {all} of {} images cannot be read, the first is {}; replace them or leave them out of the dataset",
+            dataset.name(),
+            report.images,
+            report.unreadable[0].image
+        ))),
     }
-    if !report.unreadable.is_empty() {
-        let all = report.unreadable.len();
-        return Err(Failure::bad(format!("{all} of {} images cannot be read; they are named above", report.images)));
+}
+
+fn print_drop(context: &Context, plan: &DedupPlan, kept: &Path) {
+    context.out.line("");
+    context.out.line(format!(
+        "dropped {} copies of test images from training; images per class before → after:",
+        plan.record.dropped.len()
+    ));
+    let parts = Parts::of(&plan.before);
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (b, a) in with_total(&plan.before).iter().zip(&with_total(&plan.after)) {
+        let pair = |part: usize| {
+            let (b, a) = (Parts::count(b, part), Parts::count(a, part));
+            if a == b { b.to_string() } else { format!("{b} → {a}") }
+        };
+        rows.push([vec![b.class.clone()], parts.0.iter().map(|part| pair(*part)).collect()].concat());
     }
-    Ok(())
+    context.out.table(&parts.header(), &rows);
+    context.out.line(format!("kept in {}; delete it to have the copies back", kept.display()));
+}
+
+/// The parts that a dataset has, as indices into the counts of a class.
+struct Parts(Vec<usize>);
+
+impl Parts {
+    const NAMES: [&str; 4] = ["train", "validation", "test", "images"];
+
+    fn of(counts: &[ClassCounts]) -> Self {
+        Self((0..Self::NAMES.len()).filter(|part| counts.iter().any(|c| Self::count(c, *part) > 0)).collect())
+    }
+
+    fn count(c: &ClassCounts, part: usize) -> usize {
+        [c.train, c.validation, c.test, c.unsplit][part]
+    }
+
+    fn header(&self) -> Vec<&'static str> {
+        [vec!["class"], self.0.iter().map(|part| Self::NAMES[*part]).collect()].concat()
+    }
+}
+
+/// The classes, and all together.
+fn with_total(counts: &[ClassCounts]) -> Vec<ClassCounts> {
+    let sum = |part: usize| counts.iter().map(|c| Parts::count(c, part)).sum();
+    let total =
+        ClassCounts { class: "all".to_owned(), train: sum(0), validation: sum(1), test: sum(2), unsplit: sum(3) };
+    counts.iter().cloned().chain([total]).collect()
 }
 
 /// Checks a dataset with a progress bar.
@@ -61,84 +123,106 @@ fn check(context: &Context, dataset: &Dataset) -> Result<LeakageReport> {
     Ok(leakage::check(dataset, &progress)?)
 }
 
-fn print(context: &Context, dataset: &Dataset, report: &LeakageReport) {
+fn print(context: &Context, dataset: &Dataset, report: &LeakageReport, dedup: bool) {
+    let parts = Parts::of(&report.counts);
     let row = |c: &ClassCounts| {
-        vec![c.class.clone(), c.train.to_string(), c.validation.to_string(), c.test.to_string(), c.unsplit.to_string()]
+        let counts = parts.0.iter().map(|part| Parts::count(c, *part).to_string());
+        [vec![c.class.clone()], counts.collect()].concat()
     };
-    let rows: Vec<Vec<String>> = report.counts.iter().map(row).collect();
-    context.out.table(&["class", "train", "validation", "test", "no part"], &rows);
+    let rows: Vec<Vec<String>> = with_total(&report.counts).iter().map(row).collect();
+    context.out.table(&parts.header(), &rows);
     let line = |text: String| context.out.line(text);
     line(format!("{} images read, {} unreadable", report.images, report.unreadable.len()));
-    for bad in report.unreadable.iter().take(SHOWN) {
-        line(format!("  {}", bad.reason));
-    }
+    some(context, &report.unreadable, |bad| bad.reason.clone());
     for crossing in &report.crossings {
         print_crossing(context, crossing);
     }
-    for split in [
-        Some(lightbox_data::Split::Train),
-        Some(lightbox_data::Split::Validation),
-        Some(lightbox_data::Split::Test),
-        None,
-    ] {
+    let test_leaks = report.crossings.iter().any(|c| c.held == Split::Test && !c.exact.is_empty());
+    if test_leaks && !dedup {
+        line(format!("  `lightbox data check {} --dedup` leaves the copies out of training", dataset.name()));
+    }
+    for split in [Some(Split::Train), Some(Split::Validation), Some(Split::Test), None] {
         let clusters: Vec<_> = report.repeats_within(split).collect();
         let images: usize = clusters.iter().map(|c| c.images.len()).sum();
-        let part = split.map_or_else(|| "the dataset".to_owned(), |s| s.name().to_owned());
+        let part = split.map_or_else(|| "the dataset".to_owned(), |s| format!("the {} part", part_name(s)));
         if !clusters.is_empty() {
             line(format!(
-                "identical images within {part}: {} sets, {images} images; splits keep each set together",
+                "{} clusters of identical images within {part} ({images} images); folds keep each cluster together",
                 clusters.len()
             ));
         }
     }
     if !report.across_groups.is_empty() {
         line(format!(
-            "identical images of different groups: {} sets; splits join those groups",
+            "{} clusters of identical images span several groups; folds join those groups",
             report.across_groups.len()
         ));
     }
     if !report.label_conflicts.is_empty() {
-        line(format!("identical images with different labels: {} sets", report.label_conflicts.len()));
-        for conflict in report.label_conflicts.iter().take(SHOWN) {
-            let named: Vec<String> = conflict.images.iter().map(|i| format!("{} ({})", i.image, i.class)).collect();
-            line(format!("  {}", named.join(", ")));
-        }
+        line(format!("WARNING: {} clusters of identical images carry different labels", report.label_conflicts.len()));
+        some(context, &report.label_conflicts, |conflict| {
+            let named = conflict.images.iter().map(|i| format!("{} ({})", i.image, i.class));
+            named.collect::<Vec<_>>().join(", ")
+        });
     }
     if !report.look_alikes.is_empty() {
-        line(format!("sets of images that look almost the same: {}; --json names them", report.look_alikes.len()));
+        line(format!(
+            "{} sets of images look almost the same (perhaps one patient's; --json names them)",
+            report.look_alikes.len()
+        ));
     }
     if !dataset.images().iter().any(|i| i.group.is_some()) {
-        line("no patient or lesion is known: copies and look-alikes are all that can be checked".to_owned());
+        line("no patient or lesion is known, so that only copies and look-alikes can be found".to_owned());
+    }
+}
+
+/// The first few of some findings, indented, and how many more there are.
+fn some<T>(context: &Context, findings: &[T], text: impl Fn(&T) -> String) {
+    for finding in findings.iter().take(SHOWN) {
+        context.out.line(format!("  {}", text(finding)));
+    }
+    if findings.len() > SHOWN {
+        context.out.line(format!("  ... and {} more (--json names all)", findings.len() - SHOWN));
+    }
+}
+
+fn part_name(split: Split) -> &'static str {
+    match split {
+        Split::Train => "training",
+        Split::Validation => "validation",
+        Split::Test => "test",
     }
 }
 
 fn print_crossing(context: &Context, c: &Crossing) {
-    let (held, other) = (c.held.name(), c.other.name());
+    let (held, other) = (part_name(c.held), part_name(c.other));
+    let line = |text: String| context.out.line(text);
     if c.exact.is_empty() && c.near.is_empty() && c.groups.is_empty() {
-        context.out.line(format!("{held} and {other}: no copies, no look-alikes, no shared groups"));
+        line(format!("{held} against {other}: no copies, no look-alikes, no shared groups"));
         return;
     }
-    context.out.line(format!(
-        "LEAKAGE: {} of {} {held} images decode to the same pixels as a {other} image ({} are byte-identical files); {} {other} \
-         images are such copies",
-        c.exact.len(),
-        c.held_images,
-        c.byte_identical,
-        c.copied
-    ));
-    for leak in c.exact.iter().take(SHOWN) {
-        context.out.line(format!("  {} = {}", leak.image, leak.copies.join(", ")));
-    }
-    if !c.exact.is_empty() {
-        let left: Vec<String> =
-            c.without_copies.iter().map(|l| format!("{} {} of {}", l.class, l.after, l.before)).collect();
-        context.out.line(format!("  without them {held} keeps: {}", left.join(", ")));
+    if c.exact.is_empty() {
+        line(format!("{held} against {other}: no copies"));
+    } else {
+        line(format!(
+            "LEAKAGE: {} of {} {held} images decode to the same pixels as a {other} image ({} are byte-identical files); \
+             {} {other} images are such copies",
+            c.exact.len(),
+            c.held_images,
+            c.byte_identical,
+            c.copied
+        ));
+        some(context, &c.exact, |leak| format!("{} = {}", leak.image, leak.copies.join(", ")));
+        let left = c.without_copies.iter().map(|l| format!("{} {} of {}", l.class, l.after, l.before));
+        line(format!("  without them, of the {held} images remain: {}", left.collect::<Vec<_>>().join(", ")));
     }
     if !c.near.is_empty() {
-        context.out.line(format!("  {} more {held} images look almost like a {other} image", c.near.len()));
+        line(format!("  {} more {held} images look almost like a {other} image", c.near.len()));
+        some(context, &c.near, |near| format!("{} ~ {}", near.image, near.like));
     }
     if !c.groups.is_empty() {
-        context.out.line(format!("  {} groups have images in both {held} and {other}", c.groups.len()));
+        line(format!("LEAKAGE: {} groups have images in both {held} and {other}", c.groups.len()));
+        some(context, &c.groups, Clone::clone);
     }
 }
 

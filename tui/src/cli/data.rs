@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use lightbox_data::Dataset;
 use lightbox_data::dataset::{self, AddRequest, Summary};
-use lightbox_data::layout::Hints;
+use lightbox_data::layout::{Hints, Understood, describe};
 use serde_json::json;
 
 use super::{Context, splits};
@@ -159,9 +159,7 @@ fn add(context: &Context, a: Add) -> Result<()> {
         return context.out.record(&record);
     }
     context.out.line("understood as:");
-    for u in &added.understood {
-        context.out.line(format!("  {}: {} ({})", u.aspect, u.value, u.reason));
-    }
+    print_understood(context, &added.understood);
     print_summary(context, &added.dataset, &summary);
     context.out.note(format!(
         "registered {}; next: lightbox data check {}",
@@ -169,6 +167,15 @@ fn add(context: &Context, a: Add) -> Result<()> {
         added.dataset.name()
     ));
     Ok(())
+}
+
+/// One line for each aspect, with the reason where there is one.
+fn print_understood(context: &Context, understood: &[Understood]) {
+    let width = understood.iter().map(|u| u.aspect.len()).max().unwrap_or(0);
+    for u in understood {
+        let reason = if u.reason.is_empty() { String::new() } else { format!("  ({})", u.reason) };
+        context.out.line(format!("  {:width$}  {}{reason}", u.aspect, u.value));
+    }
 }
 
 fn print_summary(context: &Context, dataset: &Dataset, summary: &Summary) {
@@ -180,14 +187,17 @@ fn print_summary(context: &Context, dataset: &Dataset, summary: &Summary) {
         total.with_boxes > 0,
         total.with_masks > 0,
     ];
-    let optional: [&[&str]; 4] = [&["train", "validation", "test"], &["groups"], &["with boxes"], &["with mask"]];
-    for (_, names) in has.iter().zip(optional).filter(|(has, _)| **has) {
-        columns.extend(names);
+    // Only the parts that the dataset has.
+    let parts: Vec<usize> = (0..3).filter(|p| [total.train, total.validation, total.test][*p] > 0).collect();
+    if has[0] {
+        columns.extend(parts.iter().map(|p| ["train", "validation", "test"][*p]));
     }
+    let optional = ["groups", "with boxes", "with mask"];
+    columns.extend(has[1..].iter().zip(optional).filter(|(has, _)| **has).map(|(_, name)| name));
     let row = |c: &dataset::ClassCount| {
         let mut cells = vec![c.class.clone(), c.images.to_string()];
         if has[0] {
-            cells.extend([c.train, c.validation, c.test].map(|n| n.to_string()));
+            cells.extend(parts.iter().map(|p| [c.train, c.validation, c.test][*p].to_string()));
         }
         for (n, _) in
             [(c.groups, has[1]), (c.with_boxes, has[2]), (c.with_masks, has[3])].iter().filter(|(_, has)| *has)
@@ -210,7 +220,9 @@ fn print_summary(context: &Context, dataset: &Dataset, summary: &Summary) {
             }
             context.out.line(text);
         }
-        None => context.out.line("no groups: images will be split one by one"),
+        None => context.out.line(
+            "no groups: images are split one by one (name the patient or lesion with --group-col or --group-regex)",
+        ),
     }
     if let Some(positive) = dataset.positive() {
         context.out.line(format!("positive class: {}", dataset.classes()[positive]));
@@ -218,7 +230,7 @@ fn print_summary(context: &Context, dataset: &Dataset, summary: &Summary) {
     if !dataset.dedup().dropped.is_empty() {
         context
             .out
-            .line(format!("{} training copies of test images are left out (--dedup)", dataset.dedup().dropped.len()));
+            .line(format!("{} copies of test images are left out (data check --dedup)", dataset.dedup().dropped.len()));
     }
     for notice in dataset.notices() {
         context.out.note(format!("note: {notice}"));
@@ -231,8 +243,9 @@ fn list(context: &Context) -> Result<()> {
         .into_iter()
         .map(|one| match one.manifest {
             Ok(m) => {
+                let gone = m.root.as_ref().is_some_and(|root| !root.is_dir());
                 let root = m.root.map(|r| r.display().to_string()).unwrap_or_default();
-                (one.name, m.title.unwrap_or_default(), root)
+                (one.name, m.title.unwrap_or_default(), if gone { format!("{root} (gone)") } else { root })
             }
             Err(error) => (one.name, format!("error: {error}"), String::new()),
         })
@@ -266,6 +279,12 @@ fn show(context: &Context, name: &str, manifest: bool) -> Result<()> {
         });
         return context.out.record(&record);
     }
+    if let Some(title) = &dataset.manifest().title {
+        context.out.line(title);
+    }
+    let root = dataset.manifest().root.as_ref().map(|r| r.display().to_string()).unwrap_or_default();
+    let root = Understood { aspect: "root", value: root, reason: String::new() };
+    print_understood(context, &[vec![root], describe(dataset.manifest())].concat());
     print_summary(context, &dataset, &summary);
     Ok(())
 }
