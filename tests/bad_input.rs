@@ -2,52 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::path::Path;
-
-use lightbox_tests::{lightbox, said};
-
-/// Runs a command that must be refused: exit code 2, at most two lines on standard error, and these words.
-fn refused(home: &Path, arguments: &[&str], words: &[&str]) {
-    let output = lightbox(home, arguments);
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
-    let error = String::from_utf8_lossy(&output.stderr);
-    let lines = error.trim().lines().filter(|l| l.starts_with("error: ")).count();
-    assert_eq!(lines, 1, "{arguments:?}: {text}");
-    for word in words {
-        assert!(text.contains(word), "{arguments:?}: {word:?} is not in: {text}");
-    }
-    assert!(!text.contains("panicked"), "{text}");
-}
-
-/// A dataset of tiny grey pictures in class folders.
-fn class_folders(root: &Path, classes: &[&str], each: usize) {
-    for class in classes {
-        let folder = root.join(class);
-        std::fs::create_dir_all(&folder).unwrap();
-        for n in 0..each {
-            std::fs::write(folder.join(format!("{n}.bmp")), bmp(24, n as u8)).unwrap();
-        }
-    }
-}
-
-/// An uncompressed 24-bit BMP, `side` pixels square, that differs with `salt`.
-fn bmp(side: u32, salt: u8) -> Vec<u8> {
-    let row = (side * 3).div_ceil(4) * 4;
-    let size = 54 + row * side;
-    let mut bytes = b"BM".to_vec();
-    for field in [size, 0, 54, 40, side, side] {
-        bytes.extend(field.to_le_bytes());
-    }
-    bytes.extend([1, 0, 24, 0]);
-    bytes.extend([0; 24]);
-    for y in 0..side {
-        for x in 0..row {
-            bytes.push(((x * 7 + y * 13) as u8).wrapping_mul(salt.wrapping_add(3)));
-        }
-    }
-    bytes
-}
+use lightbox_tests::{class_folders, lightbox, refused, said};
 
 #[test]
 fn names_and_folders_that_do_not_exist() {
