@@ -92,6 +92,16 @@ fn images_that_cannot_be_read() {
 }
 
 #[test]
+fn masks_that_cannot_be_read() {
+    let place = Place::with_two_classes();
+    write(&place.file("a/0_mask.bmp"), &bmp(12, 1));
+    write(&place.file("b/1_mask.bmp"), &bmp(24, 1)[..90]);
+    place.accepts(&[]);
+    let words = ["1 of 2 masks cannot be used, the first is that of b/1.bmp", "b/1_mask.bmp", "truncated BMP"];
+    refused(place.home.path(), &["data", "check", "d", "--quiet"], &words);
+}
+
+#[test]
 fn classes_without_images() {
     let place = Place::with_two_classes();
     std::fs::create_dir(place.file("c")).unwrap();

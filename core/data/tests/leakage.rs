@@ -127,6 +127,30 @@ fn unreadable_images_are_named_with_the_reason() {
 }
 
 #[test]
+fn masks_that_cannot_be_used_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    clean(root);
+    let mask = |id: &str, width: u32, height: u32| {
+        let path = root.join("masks").join(id);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::GrayImage::new(width, height).save(path).unwrap();
+    };
+    // Over the image of 40 x 30 at another resolution, on its side, and not at all.
+    mask("train/benign/p0.png", 120, 90);
+    mask("train/benign/p2.png", 30, 40);
+    mask("train/benign/p4.png", 40, 40);
+    std::fs::create_dir_all(root.join("masks/test/benign")).unwrap();
+    std::fs::write(root.join("masks/test/benign/p10.png"), b"").unwrap();
+    let report = check(&open_with(root, "[masks]\npattern = \"masks/{id}\"\n"), &silent).unwrap();
+    let named: Vec<_> = report.bad_masks.iter().map(|bad| (bad.image.as_str(), bad.reason.as_str())).collect();
+    assert_eq!(named.len(), 2, "{named:?}");
+    assert!(named[0].0 == "test/benign/p10.png" && named[0].1.contains("empty"), "{named:?}");
+    assert!(named[1].0 == "train/benign/p4.png" && named[1].1.contains("40 x 40 pixels"), "{named:?}");
+    assert!(report.unreadable.is_empty());
+}
+
+#[test]
 fn flat_images_are_not_near_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

@@ -51,9 +51,15 @@ pub fn run(context: &Context, name: &str, dedup: bool) -> Result<()> {
             print_drop(context, &plan, &kept);
         }
     }
-    match report.unreadable.len() {
-        0 => Ok(()),
-        all => Err(Failure::bad(format!(
+    match (report.unreadable.len(), report.bad_masks.len()) {
+        (0, 0) => Ok(()),
+        (0, masks) => Err(Failure::bad(format!(
+            "{}: {masks} of {} masks cannot be used, the first is that of {}; replace them or leave [masks] out of the manifest",
+            dataset.name(),
+            masks_of(&dataset),
+            report.bad_masks[0].image
+        ))),
+        (all, _) => Err(Failure::bad(format!(
             "{}: {all} of {} images cannot be read, the first is {}; replace them or leave them out of the dataset",
             dataset.name(),
             report.images,
@@ -79,6 +85,10 @@ fn print_drop(context: &Context, plan: &DedupPlan, kept: &Path) {
     }
     context.out.table(&parts.header(), &rows);
     context.out.line(format!("kept in {}; delete it to have the copies back", kept.display()));
+}
+
+fn masks_of(dataset: &Dataset) -> usize {
+    dataset.images().iter().filter(|image| image.mask.is_some()).count()
 }
 
 /// The parts that a dataset has, as indices into the counts of a class.
@@ -134,6 +144,11 @@ fn print(context: &Context, dataset: &Dataset, report: &LeakageReport, dedup: bo
     let line = |text: String| context.out.line(text);
     line(format!("{} images read, {} unreadable", report.images, report.unreadable.len()));
     some(context, &report.unreadable, |bad| bad.reason.clone());
+    let masks = masks_of(dataset);
+    if masks > 0 {
+        line(format!("{masks} masks read, {} unusable", report.bad_masks.len()));
+        some(context, &report.bad_masks, |bad| bad.reason.clone());
+    }
     for crossing in &report.crossings {
         print_crossing(context, crossing);
     }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Channels, Clahe, Intensity, Manifest};
 
 /// Rises whenever decoding or resizing gives other pixels for the same file, so that old caches are not taken for new.
-const DECODING_VERSION: u32 = 1;
+const DECODING_VERSION: u32 = 2;
 /// No network takes more; a larger side is a slip of the pen that would fill the disk.
 const MAX_SIDE: u32 = 16_384;
 

@@ -18,6 +18,8 @@ const FLAT: f32 = 1.0;
 /// An image's hashes and looks.
 #[derive(Debug, Clone)]
 pub(super) struct Fingerprint {
+    /// Width and height as shown.
+    pub size: (u32, u32),
     /// BLAKE3 of the file.
     pub bytes: blake3::Hash,
     /// BLAKE3 of width, height and decoded pixels.
@@ -58,7 +60,12 @@ pub(super) fn of(path: &Path, options: &DecodeOptions) -> Result<Fingerprint> {
     hasher.update(&image.pixels);
     let grey: Vec<u8> = image.pixels.as_chunks::<3>().0.iter().map(|rgb| luma(*rgb)).collect();
     let thumbnail = resize_pixels(&grey, (image.width, image.height), 1, (SIDE as u32, SIDE as u32))?;
-    Ok(Fingerprint { bytes: blake3::hash(&bytes), pixels: hasher.finalize(), look: look(thumbnail) })
+    Ok(Fingerprint {
+        size: (image.width, image.height),
+        bytes: blake3::hash(&bytes),
+        pixels: hasher.finalize(),
+        look: look(thumbnail),
+    })
 }
 
 fn look(thumbnail: Vec<u8>) -> Option<Look> {

@@ -1,6 +1,6 @@
 //! Images that appear more than once, within and across the split.
 //!
-//! [`check`] reads every image once and says: which cannot be read; which held-out images decode to the same pixels as
+//! [`check`] reads every image and mask once and says: which cannot be read; which held-out images decode to the same pixels as
 //! one that is trained on; which look almost the same; which groups (patients) are on both sides; where identical
 //! images carry different labels. [`dedup`] drops the training copies of test images.
 //!
@@ -14,6 +14,7 @@
 pub mod dedup;
 mod exact;
 mod fingerprint;
+mod masks;
 mod near;
 mod report;
 
@@ -46,20 +47,26 @@ pub fn check(dataset: &Dataset, progress: Progress<'_>) -> Result<LeakageReport>
     };
     let images = dataset.images();
     let counter = Counter::new(progress, images.len());
-    let fingerprints: Vec<Result<Fingerprint>> = images
+    let read: Vec<(Result<Fingerprint>, Result<()>)> = images
         .par_iter()
         .map(|image| {
-            counter.check()?;
+            if let Err(cancelled) = counter.check() {
+                return (Err(cancelled), Ok(()));
+            }
             let found = fingerprint::of(&image.path, &options);
+            let mask = image.mask.as_deref().map(|mask| masks::check(mask, found.as_ref().ok(), &options.limits));
             counter.step();
-            found
+            (found, mask.unwrap_or(Ok(())))
         })
         .collect();
     counter.check()?;
 
-    let mut unreadable = Vec::new();
+    let (mut unreadable, mut bad_masks) = (Vec::new(), Vec::new());
     let mut prints = Vec::with_capacity(images.len());
-    for (image, found) in images.iter().zip(fingerprints) {
+    for (image, (found, mask)) in images.iter().zip(read) {
+        if let Err(error) = mask {
+            bad_masks.push(Unreadable { image: image.id.clone(), reason: error.to_string() });
+        }
         match found {
             Ok(print) => prints.push(Some(print)),
             Err(error) => {
@@ -83,5 +90,6 @@ pub fn check(dataset: &Dataset, progress: Progress<'_>) -> Result<LeakageReport>
         label_conflicts: exact::label_conflicts(dataset, &clusters),
         look_alikes: look_alikes.sets(dataset, &clusters),
         unreadable,
+        bad_masks,
     })
 }

@@ -15,6 +15,8 @@ pub struct LeakageReport {
     pub counts: Vec<ClassCounts>,
     /// Images that cannot be read or decoded.
     pub unreadable: Vec<Unreadable>,
+    /// Images whose mask cannot be read or does not lie over them.
+    pub bad_masks: Vec<Unreadable>,
     /// What leaks between the parts of the dataset's own split; empty where it has none.
     pub crossings: Vec<Crossing>,
     /// Sets of identical images within one part (or within the whole, where there is no split).
