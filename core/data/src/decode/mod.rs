@@ -2,7 +2,7 @@
 //!
 //! The order is fixed: the format by the file's content; size limits from its header, before any pixel is allocated;
 //! that the file is complete; decoding at full depth; alpha dropped (the colour as stored, as Pillow's `convert("RGB")`
-//! does); one or three channels; the [`Intensity`](crate::Intensity) rule where there are more than 8 bits; CLAHE;
+//! does); one or three channels; the [`Intensity`] rule where there are more than 8 bits; CLAHE;
 //! orientation. Of a file with several pages or frames the first is read.
 //!
 //! JPEG pixels differ from libjpeg's by a level or two (another inverse cosine transform and chroma upsampling, both
