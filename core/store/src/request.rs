@@ -26,7 +26,7 @@ pub enum Network {
         file: PathBuf,
         /// Number of classes.
         classes: usize,
-        /// Names in the file by names in the model, for files with other names.
+        /// A key map for files with other names: `network.name = file.name`, one a line.
         key_map: Option<PathBuf>,
     },
 }

@@ -46,7 +46,8 @@ pub struct Arguments {
     /// Names of the classes
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     class_names: Option<Vec<String>>,
-    /// Names in the weights file by names in the model, a line each: `model.name = file.name`
+    /// File that gives names in the weights file for names in the network, a line each: `network.name = file.name`;
+    /// `features.* = encoder.*` renames all that begin so, `- = head.*` leaves some out
     #[arg(long, value_name = "F", requires = "weights")]
     key_map: Option<PathBuf>,
     /// Mean of the normalisation, a number per channel

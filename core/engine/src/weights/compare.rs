@@ -107,7 +107,7 @@ impl Comparison {
     /// The key map fits nothing in the file.
     pub fn new(file: &WeightsFile, network: &NetworkShape, key_map: Option<&KeyMap>) -> Result<Self> {
         if let Some(map) = key_map {
-            map.check_used(file.tensors().map(|tensor| tensor.name.as_str()))?;
+            map.check_used(file.tensors().flat_map(|tensor| unwrapped(&tensor.name)))?;
         }
         let mut targets: HashMap<&str, usize> = HashMap::new();
         for (place, variable) in network.variables.iter().enumerate() {
@@ -124,7 +124,8 @@ impl Comparison {
         let mut left_over = Vec::new();
         for (index, tensor) in file.tensors().enumerate() {
             let renamed = match key_map {
-                Some(map) => map.rename(&tensor.name),
+                // The map's author may have seen the names without their wrappers.
+                Some(map) => map.rename(unwrapped(&tensor.name).find(|name| map.is_for(name)).unwrap_or(&tensor.name)),
                 None => Some(tensor.name.as_str().into()),
             };
             // A rule of the key map says to leave it out.

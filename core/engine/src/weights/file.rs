@@ -208,6 +208,14 @@ impl WeightsFile {
         shaped.f_contiguous().map_err(torch)
     }
 
+    /// Reads every tensor, by name.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_all(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.tensors().enumerate().map(|(index, info)| Ok((info.name.clone(), self.read(index)?))).collect()
+    }
+
     fn bytes(&self, stored: &Stored) -> Result<Vec<u8>> {
         let size = stored.info.dtype.bytes() as u64;
         let damaged = || WeightsError::tensor(&self.path, &stored.info.name, "lies beyond the end of the file");

@@ -25,3 +25,4 @@ pub use file::{FileFormat, TensorInfo, WeightsFile};
 pub use inspect::{Fit, Inspection, inspect};
 pub use key_map::KeyMap;
 pub use load::{ChannelRule, ClassifierRule, LoadOptions, LoadReport, load, load_into};
+pub(crate) use safetensors::write as write_safetensors;

@@ -1,11 +1,13 @@
-//! The header of a safetensors file: eight bytes of length, JSON, then the tensors' bytes.
+//! The safetensors format: eight bytes of length, a header of JSON, then the tensors' bytes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+use tch::{Device, Kind, Tensor};
 
 use super::element::ElementType;
 use super::error::{Result, WeightsError};
@@ -15,6 +17,8 @@ use super::file::{Blob, Contents, Stored};
 const LENGTH_BYTES: u64 = 8;
 /// Longest header: the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
+/// The data begins at a multiple of this.
+const ALIGNMENT: usize = 8;
 /// The entry that is no tensor.
 const METADATA: &str = "__metadata__";
 
@@ -79,4 +83,94 @@ fn row_major(shape: &[u64]) -> Vec<u64> {
         stride[side - 1] = stride[side].saturating_mul(shape[side].max(1));
     }
     stride
+}
+
+/// Writes tensors, row by row whatever their memory format and device, one at a time. `metadata` goes into the header.
+///
+/// # Errors
+/// `out` fails, two tensors have one name, or one is of a type that no file keeps.
+pub fn write(
+    out: &mut impl Write,
+    tensors: &[(String, Tensor)],
+    metadata: &BTreeMap<String, String>,
+) -> io::Result<()> {
+    // Wide elements first, so that each lies at a multiple of its size: torch maps them as they are.
+    let mut tensors: Vec<&(String, Tensor)> = tensors.iter().collect();
+    tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.kind().elt_size_in_bytes()));
+    let mut entries = Map::new();
+    if !metadata.is_empty() {
+        entries.insert(METADATA.to_owned(), json!(metadata));
+    }
+    let mut offset = 0;
+    for (name, tensor) in &tensors {
+        let kind = tensor.kind();
+        let element = ElementType::of_kind(kind)
+            .ok_or_else(|| io::Error::other(format!("`{name}` is of type {kind:?}, which no file keeps")))?;
+        let end = offset + tensor.numel() * element.bytes();
+        let entry = json!({ "dtype": element.safetensors(), "shape": tensor.size(), "data_offsets": [offset, end] });
+        if entries.insert(name.clone(), entry).is_some() {
+            return Err(io::Error::other(format!("`{name}` is the name of two tensors")));
+        }
+        offset = end;
+    }
+    let mut header = serde_json::to_vec(&Value::Object(entries))?;
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    let mut bytes = Vec::new();
+    for (_, tensor) in tensors {
+        row_by_row(tensor, &mut bytes).map_err(io::Error::other)?;
+        out.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+fn row_by_row(tensor: &Tensor, bytes: &mut Vec<u8>) -> Result<(), tch::TchError> {
+    let mut rows = tensor.detach().f_to_device(Device::Cpu)?.f_contiguous()?;
+    if rows.kind() == Kind::Bool {
+        // One byte here and in the file.
+        rows = rows.f_to_kind(Kind::Uint8)?;
+    }
+    bytes.resize(rows.numel() * rows.kind().elt_size_in_bytes(), 0);
+    rows.f_copy_data_u8(bytes, rows.numel())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::WeightsFile;
+    use super::*;
+
+    #[test]
+    fn tensors_come_back_from_any_type_and_memory_format() {
+        let random = |kind| (Tensor::randn([4, 3, 2, 5], (Kind::Float, Device::Cpu)) * 50).to_kind(kind);
+        let kinds = [Kind::Float, Kind::Double, Kind::Half, Kind::BFloat16, Kind::Int64, Kind::Int, Kind::Int16];
+        let kinds = kinds.into_iter().chain([Kind::Int8, Kind::Uint8, Kind::Bool]);
+        let mut tensors: Vec<(String, Tensor)> = kinds.map(|kind| (format!("{kind:?}"), random(kind))).collect();
+        tensors.push(("turned".into(), crate::torch::to_channels_last(&tensors[0].1).unwrap()));
+        tensors.push(("scalar".into(), Tensor::from(7_i64)));
+        tensors.push(("nothing".into(), Tensor::zeros([0, 3], (Kind::Float, Device::Cpu))));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.safetensors");
+        write(&mut File::create(&path).unwrap(), &tensors, &BTreeMap::new()).unwrap();
+        let file = WeightsFile::open(&path).unwrap();
+        let read = file.read_all().unwrap();
+        assert_eq!(read.len(), tensors.len());
+        for (name, tensor) in &tensors {
+            let found = &read[name];
+            assert_eq!((found.kind(), found.size()), (tensor.kind(), tensor.size()), "{name}");
+            assert!(found.equal(tensor), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_no_file_keeps_is_refused_before_anything_is_written() {
+        let one = || Tensor::from(1_i64);
+        let mut out = Vec::new();
+        let twice = write(&mut out, &[("a".into(), one()), ("a".into(), one())], &BTreeMap::new()).unwrap_err();
+        assert!(twice.to_string().contains("`a` is the name of two tensors"), "{twice}");
+        let complex = one().to_kind(Kind::ComplexFloat);
+        let complex = write(&mut out, &[("a".into(), complex)], &BTreeMap::new()).unwrap_err();
+        assert!(complex.to_string().contains("ComplexFloat"), "{complex}");
+        assert_eq!(out, [0_u8; 0]);
+    }
 }

@@ -5,7 +5,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use lightbox_engine::Cancel;
 use lightbox_engine::explain::{
@@ -14,6 +13,9 @@ use lightbox_engine::explain::{
 };
 use lightbox_engine::plugin::{AttributionHandle, ParameterValue, PluginError, Registry, SearchPath, from_text};
 use tch::{Device, Kind, Tensor};
+
+#[path = "../oracle/mod.rs"]
+mod oracle;
 
 /// What the head of the tiny network does.
 #[derive(Clone, Copy, PartialEq)]
@@ -223,12 +225,6 @@ pub fn difference(a: &[f32], b: &[f32]) -> f32 {
 
 /// Runs a script of `tests/oracles`.
 pub fn run_oracle(script: &str, arguments: &[&std::ffi::OsStr]) {
-    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-        home.join(".cache/lightbox/oracles-1/bin/python")
-    });
-    assert!(python.exists(), "the Python of the oracles is not at {}: run ./justw oracles", python.display());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles").join(script);
-    let done = Command::new(python).arg(script).args(arguments).output().unwrap();
+    let done = oracle::command(script).args(arguments).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

@@ -1,9 +1,22 @@
 //! Calls of the Python scripts in `tests/oracles`, and the arrays that they leave behind.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+
+/// The Python of the oracles with a script of `tests/oracles`, to be given arguments.
+pub fn command(script: &str) -> Command {
+    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").map(PathBuf::from).filter(|python| python.exists());
+    let python = python.expect("no Python of the oracles; run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON");
+    let mut command = Command::new(python);
+    // Threads that spin while they wait take the time of the tests beside them.
+    command.env("OMP_WAIT_POLICY", "passive");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles").join(script));
+    command
+}
 
 /// What a script wrote: `oracle.json` and raw arrays beside it.
 pub struct Oracle {
@@ -14,16 +27,10 @@ pub struct Oracle {
 impl Oracle {
     /// Runs `tests/oracles/SCRIPT FOLDER`; files that it is to read can be put into the folder by `prepare`.
     pub fn run(script: &str, prepare: impl FnOnce(&Path)) -> Oracle {
-        let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-            let home = std::env::var_os("HOME").expect("HOME is set");
-            Path::new(&home).join(".cache/lightbox/oracles-1/bin/python")
-        });
-        assert!(python.exists(), "{} is not there; run ./justw oracles", python.display());
         let folder = tempfile::tempdir().expect("a temporary folder");
         prepare(folder.path());
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles").join(script);
-        let output = Command::new(&python).arg(&script).arg(folder.path()).output().expect("Python starts");
-        assert!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
+        let output = command(script).arg(folder.path()).output().expect("Python starts");
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
         let text = std::fs::read_to_string(folder.path().join("oracle.json")).expect("the script writes oracle.json");
         Oracle { facts: serde_json::from_str(&text).expect("valid JSON"), folder }
     }

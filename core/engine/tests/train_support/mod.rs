@@ -3,12 +3,14 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lightbox_engine::plugin::Variable;
 use lightbox_engine::train::{ImageSource, Network, NetworkError, TrainData};
 use tch::{Device, Kind, Tensor};
+
+#[path = "../oracle/mod.rs"]
+mod oracle;
 
 /// One training at a time: libtorch's default generators belong to the whole process, as does the number of threads.
 pub fn alone() -> MutexGuard<'static, ()> {
@@ -243,16 +245,7 @@ impl Network for TestNetwork {
 
 /// Runs `tests/oracles/NAME` with arguments and gives its JSON.
 pub fn oracle(name: &str, arguments: &[&Path]) -> serde_json::Value {
-    let python = match std::env::var_os("LIGHTBOX_ORACLE_PYTHON") {
-        Some(path) => PathBuf::from(path),
-        None => PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/lightbox/oracles-1/bin/python"),
-    };
-    assert!(python.exists(), "{} is missing: run ./justw oracles", python.display());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles").join(name);
-    // Threads that spin while they wait take the time of the tests beside them.
-    let mut command = Command::new(python);
-    command.env("OMP_WAIT_POLICY", "passive").arg(script).args(arguments);
-    let output = command.output().unwrap();
+    let output = oracle::command(name).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

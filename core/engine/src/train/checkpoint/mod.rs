@@ -7,7 +7,6 @@
 mod error;
 mod manifest;
 mod read;
-mod tensors;
 mod write;
 
 pub use error::CheckpointError;

@@ -9,7 +9,8 @@ use tch::Tensor;
 
 use super::error::CheckpointError;
 use super::manifest::Manifest;
-use super::{MANIFEST, OPTIMIZER, WEIGHTS, previous, tensors};
+use super::{MANIFEST, OPTIMIZER, WEIGHTS, previous};
+use crate::weights::WeightsFile;
 
 /// A checkpoint in memory.
 #[derive(Debug)]
@@ -52,30 +53,34 @@ fn read(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
         Err(error) => return Err(CheckpointError::read(path)(error)),
     }
     let file = path.join(MANIFEST);
-    let manifest = Manifest::unseal(&bytes(&file)?).map_err(|why| CheckpointError::damaged(&file, why))?;
+    let manifest = Manifest::unseal(&fs::read(&file).map_err(missing_or_unreadable(&file))?)
+        .map_err(|why| CheckpointError::damaged(&file, why))?;
     let load = |name: &str| -> Result<Option<BTreeMap<String, Tensor>>, CheckpointError> {
         let Some(record) = manifest.files.iter().find(|record| record.name == name) else { return Ok(None) };
         let file = path.join(name);
-        let content = bytes(&file)?;
-        if content.len() as u64 != record.bytes {
-            let why = format!("it has {} bytes instead of {}", content.len(), record.bytes);
+        let mut hasher = blake3::Hasher::new();
+        let mut content = fs::File::open(&file).map_err(missing_or_unreadable(&file))?;
+        let length = io::copy(&mut content, &mut hasher).map_err(CheckpointError::read(&file))?;
+        if length != record.bytes {
+            let why = format!("it has {length} bytes instead of {}", record.bytes);
             return Err(CheckpointError::damaged(&file, why));
         }
-        if blake3::hash(&content).to_hex().as_str() != record.blake3 {
+        if hasher.finalize().to_hex().as_str() != record.blake3 {
             return Err(CheckpointError::damaged(&file, "its hash does not agree with the manifest"));
         }
-        tensors::read(&content).map(Some).map_err(|why| CheckpointError::damaged(&file, why))
+        let tensors = WeightsFile::open(&file).and_then(|open| open.read_all());
+        tensors.map(Some).map_err(|why| CheckpointError::damaged(&file, why.to_string()))
     };
     let weights = load(WEIGHTS)?.ok_or_else(|| CheckpointError::damaged(&file, format!("it lists no {WEIGHTS}")))?;
     let optimizer = load(OPTIMIZER)?;
     Ok(Some(Checkpoint { path: path.to_path_buf(), manifest, passed_over: None, weights, optimizer }))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    fs::read(path).map_err(|error| match error.kind() {
+fn missing_or_unreadable(path: &Path) -> impl Fn(io::Error) -> CheckpointError {
+    move |error| match error.kind() {
         io::ErrorKind::NotFound => CheckpointError::damaged(path, "the file is missing"),
         _ => CheckpointError::read(path)(error),
-    })
+    }
 }
 
 impl Checkpoint {

@@ -1,5 +1,6 @@
 //! Writing a checkpoint: all of it or nothing.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -9,8 +10,9 @@ use tch::Tensor;
 
 use super::error::CheckpointError;
 use super::manifest::{Environment, FORMAT, FileRecord, Manifest};
-use super::{MANIFEST, OPTIMIZER, WEIGHTS, previous, tensors};
+use super::{MANIFEST, OPTIMIZER, WEIGHTS, previous};
 use crate::train::progress::Progress;
+use crate::weights::write_safetensors;
 
 /// What goes into a checkpoint.
 #[derive(Debug)]
@@ -95,7 +97,7 @@ fn write_tensors(aside: &Path, name: &str, list: &[(String, Tensor)]) -> Result<
     let write = || -> io::Result<FileRecord> {
         let mut out = Hashing { out: File::create(&path)?, hasher: blake3::Hasher::new(), bytes: 0 };
         let mut buffered = BufWriter::with_capacity(1 << 20, &mut out);
-        tensors::write(&mut buffered, list)?;
+        write_safetensors(&mut buffered, list, &BTreeMap::new())?;
         buffered.flush()?;
         drop(buffered);
         out.out.sync_all()?;
