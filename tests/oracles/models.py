@@ -1,4 +1,5 @@
-"""torchvision's networks with randomised BatchNorm figures: weights, inputs and what they give.
+"""torchvision's networks with randomised BatchNorm figures: weights, inputs and what they give. The older variant of ResNet50
+is made from torchvision's by moving its strides.
 
     models.py FOLDER
 
@@ -16,8 +17,20 @@ from safetensors.torch import save_file
 
 SEED = 20
 CLASSES = 5
+
+
+def resnet50_v1(**options):
+    """The paper's variant: a block that halves the picture does so in its first 1x1 convolution."""
+    net = torchvision.models.resnet50(**options)
+    for module in net.modules():
+        if isinstance(module, torchvision.models.resnet.Bottleneck):
+            module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
+    return net
+
+
 CASES = {
     "resnet50": (torchvision.models.resnet50, [224, 96, 225]),
+    "resnet50-v1": (resnet50_v1, [224, 97]),
     "densenet121": (torchvision.models.densenet121, [224, 96, 161]),
     "vgg16": (torchvision.models.vgg16, [224, 96, 161]),
     "efficientnet-b0": (torchvision.models.efficientnet_b0, [224, 96, 161]),

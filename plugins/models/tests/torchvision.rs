@@ -1,24 +1,28 @@
 //! The four networks against torchvision: initial weights, logits, training mode, running figures.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lightbox_models::{DenseNet121, EfficientNetB0, ResNet50, SmallCnn, Vgg16};
 use lightbox_plugin_torch::{CreateRequest, Model, Parameters, Value};
 use safetensors::SafeTensors;
 use tch::{Kind, Tensor};
 
+/// One test at a time: initial weights and dropout come from libtorch's default generator, which the process shares.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 type Tensors = BTreeMap<String, Tensor>;
 
 /// The Python that `just oracles` sets up.
 fn oracle_python() -> String {
-    std::env::var("LIGHTBOX_ORACLE_PYTHON").unwrap_or_else(|_| {
-        let home = std::env::var("HOME").unwrap_or_default();
-        let python = format!("{home}/.cache/lightbox/oracles-1/bin/python");
-        assert!(Path::new(&python).exists(), "run ./justw oracles");
-        python
-    })
+    std::env::var("LIGHTBOX_ORACLE_PYTHON").expect("run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON")
 }
 
 fn read(path: &Path) -> Tensors {
@@ -60,10 +64,14 @@ fn difference(ours: &Tensor, theirs: &Tensor) -> f64 {
     largest(&(ours - theirs)) / largest(theirs).max(1e-12)
 }
 
-fn check<M: Model>(folder: &Path, name: &str, cases: &serde_json::Value) {
+fn check<M: Model>(folder: &Path, name: &str, cases: &serde_json::Value, option: Option<(&str, &str)>) {
     let (seed, classes) = (cases["seed"].as_u64().unwrap(), cases["classes"].as_i64().unwrap());
     let file = |what: &str| read(&folder.join(format!("{name}.{what}")));
-    let model: M = create(&request::<M>(classes, 3, seed));
+    let mut request = request::<M>(classes, 3, seed);
+    if let Some((option, value)) = option {
+        request.options = request.options.with(option, Value::Choice(value.into()));
+    }
+    let model: M = create(&request);
     let initial = file("initial");
     for variable in model.variables() {
         assert!(variable.tensor.equal(&initial[&variable.name]), "{name}: initial {} has other bits", variable.name);
@@ -71,21 +79,39 @@ fn check<M: Model>(folder: &Path, name: &str, cases: &serde_json::Value) {
     }
     load(&model, &file("weights"));
     let io = file("io");
-    for size in cases["sizes"][name].as_array().unwrap() {
+    let sizes: Vec<i64> = cases["sizes"][name].as_array().unwrap().iter().map(|s| s.as_i64().unwrap()).collect();
+    for size in &sizes {
         let _no_grad = tch::no_grad_guard();
         let x = &io[&format!("x.{size}")];
-        let whole = model.forward(x, false).unwrap();
-        let gap = difference(&whole, &io[&format!("eval.{size}")]);
+        let logits = model.forward(x, false).unwrap();
+        let gap = difference(&logits, &io[&format!("eval.{size}")]);
         assert!(gap <= 1e-5, "{name} at {size}: logits differ by {gap:e} of the largest");
-        for cut in 0..M::descriptor().cut_points.len() {
-            let activations = model.forward_to(x, cut, false).unwrap();
-            let before = activations.copy();
-            let split = model.forward_from(&activations, cut, false).unwrap();
-            assert!(split.equal(&whole), "{name}: cut point {cut} changes bits");
-            assert!(before.equal(&activations), "{name}: what follows cut point {cut} writes to its input");
-        }
     }
+    let smallest = sizes.iter().min().unwrap();
+    let x = &io[&format!("x.{smallest}")];
+    cuts(&model, name, x);
+    // Images and weights in channels_last, as the host may have them: the same network.
+    let turned = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+    let gap = difference(&tch::no_grad(|| model.forward(&turned, false).unwrap()), &io[&format!("eval.{smallest}")]);
+    assert!(gap <= 1e-5, "{name} in channels_last: logits differ by {gap:e}");
     training_mode(&model, name, seed, &io, &file("after"));
+}
+
+/// The way over each cut point, and from each to the next, is the network, bit for bit; nothing writes to its input.
+fn cuts<M: Model>(model: &M, name: &str, x: &Tensor) {
+    let _no_grad = tch::no_grad_guard();
+    let whole = model.forward(x, false).unwrap();
+    let mut step = x.shallow_clone();
+    let names = M::descriptor().cut_points;
+    for (cut, cut_name) in names.iter().enumerate() {
+        let activations = model.forward_to(x, cut, false).unwrap();
+        let before = activations.copy();
+        let split = model.forward_from(&activations, cut, false).unwrap();
+        assert!(split.equal(&whole), "{name}: the cut at {cut_name} changes bits");
+        assert!(before.equal(&activations), "{name}: what follows {cut_name} writes to its input");
+        step = model.forward_between(&step, cut.checked_sub(1), Some(cut), false).unwrap();
+        assert!(step.equal(&activations), "{name}: the step to {cut_name} changes bits");
+    }
 }
 
 /// The same generator draws, gradients and running figures as torchvision in training mode.
@@ -108,16 +134,18 @@ fn training_mode(model: &dyn Model, name: &str, seed: u64, io: &Tensors, after: 
 
 #[test]
 fn networks_are_torchvisions() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles/models.py");
     let output = Command::new(oracle_python()).arg(script).arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let cases: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     tch::set_num_threads(2);
-    check::<ResNet50>(folder.path(), "resnet50", &cases);
-    check::<DenseNet121>(folder.path(), "densenet121", &cases);
-    check::<Vgg16>(folder.path(), "vgg16", &cases);
-    check::<EfficientNetB0>(folder.path(), "efficientnet-b0", &cases);
+    check::<ResNet50>(folder.path(), "resnet50", &cases, None);
+    check::<ResNet50>(folder.path(), "resnet50-v1", &cases, Some(("variant", "v1")));
+    check::<DenseNet121>(folder.path(), "densenet121", &cases, None);
+    check::<Vgg16>(folder.path(), "vgg16", &cases, None);
+    check::<EfficientNetB0>(folder.path(), "efficientnet-b0", &cases, None);
 }
 
 fn runs<M: Model>(size: i64, channels: i64) {
@@ -129,6 +157,7 @@ fn runs<M: Model>(size: i64, channels: i64) {
 
 #[test]
 fn grey_images_and_the_least_size_work() {
+    let _alone = alone();
     runs::<ResNet50>(32, 1);
     runs::<DenseNet121>(32, 1);
     runs::<Vgg16>(32, 1);
@@ -139,6 +168,7 @@ fn grey_images_and_the_least_size_work() {
 
 #[test]
 fn the_older_variant_of_resnet_strides_earlier() {
+    let _alone = alone();
     let _no_grad = tch::no_grad_guard();
     let mut with = request::<ResNet50>(3, 3, 5);
     let newer: ResNet50 = create(&with);
@@ -155,6 +185,7 @@ fn the_older_variant_of_resnet_strides_earlier() {
 
 #[test]
 fn an_impossible_way_is_an_error() {
+    let _alone = alone();
     let model: SmallCnn = create(&request::<SmallCnn>(2, 3, 1));
     let x = Tensor::zeros([1, 3, 32, 32], (Kind::Float, tch::Device::Cpu));
     assert!(model.forward_between(&x, Some(2), Some(1), false).is_err());
