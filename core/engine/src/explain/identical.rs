@@ -3,14 +3,20 @@
 //! With global pooling and a linear head, Grad-CAM, XGrad-CAM and HiResCAM at the last layer are the same map. A test of one
 //! against the other would test rounding: it is said instead, and no p-value is printed.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Explanations, Outcome};
 
 /// The largest difference between heatmaps in \[0,1\] that rounding explains. Single precision leaves some 1e-5 after channels
 /// of both signs have cancelled; maps that differ by design do so by 1e-2 and more somewhere.
 pub const IDENTICAL_WITHIN: f32 = 2e-4;
 
-/// Watches the maps of a run and tells which methods always gave the same ones.
-#[derive(Clone, Debug, Default)]
+/// More than any two heatmaps differ; unlike an infinity it can be written as JSON.
+const APART: f32 = 2.0;
+
+/// Watches the maps of a run and tells which methods always gave the same ones. What it saw can be written down, so that a job
+/// that goes on later still knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IdenticalMaps {
     methods: Vec<String>,
     /// For each pair (i < j): the largest difference so far.
@@ -45,9 +51,9 @@ impl IdenticalMaps {
                     self.compared[first][second] = true;
                     *known = if ok(first) && ok(second) {
                         let maps = methods[first].heatmap(image).zip(methods[second].heatmap(image));
-                        maps.map_or(f32::INFINITY, |(a, b)| known.max(largest_difference(a, b)))
+                        maps.map_or(APART, |(a, b)| known.max(largest_difference(a, b)))
                     } else {
-                        f32::INFINITY
+                        APART
                     };
                 }
             }
@@ -118,6 +124,8 @@ mod tests {
         seen.observe(&batch(&[("a", [0.0, 1.0], ok), ("b", [0.0, 1.0], ok), ("c", [1.0, 0.0], ok)]));
         assert_eq!(seen.pairs(), [("a", "b")]);
         assert!(seen.are_identical("b", "a") && !seen.are_identical("a", "c"));
+        let written = serde_json::to_string(&seen).unwrap();
+        assert_eq!(serde_json::from_str::<IdenticalMaps>(&written).unwrap(), seen);
     }
 
     #[test]

@@ -79,7 +79,18 @@ fn settings(config: &ExplainConfig) -> Result<Settings> {
     Ok(settings)
 }
 
-/// One finished image, as it stands in `explain.partial.jsonl`.
+/// A line of `explain.partial.jsonl`, from which an interrupted job goes on.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    /// One finished image.
+    Image(Finished),
+    /// Which maps were alike up to and with the images that follow; written before them, since seeing an image twice changes
+    /// nothing.
+    Alike { alike: IdenticalMaps },
+}
+
+/// One finished image.
 #[derive(Debug, Serialize, Deserialize)]
 struct Finished {
     image: String,
@@ -107,22 +118,24 @@ struct Done {
 impl Work<'_> {
     fn run(&mut self, job: &mut Job, wanted: &[usize]) -> Result<Done> {
         let path = job.dir.file("explain.partial.jsonl");
-        let mut rows = read_partial(&path);
+        let (mut rows, mut identical) = read_partial(&path);
         let left: Vec<usize> = wanted.iter().copied().filter(|i| !rows.contains_key(self.images.id(*i))).collect();
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
         let mut file = file.map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))?;
-        let mut identical = IdenticalMaps::new();
         let started = Instant::now();
         for (number, batch) in left.chunks(self.config.batch_size.max(1)).enumerate() {
             if job.cancel.load(Ordering::SeqCst) {
                 return Err(Failure::Interrupted);
             }
-            for finished in self.batch(job, batch, &mut identical)? {
-                let mut line = serde_json::to_vec(&finished)?;
-                line.push(b'\n');
-                file.write_all(&line).map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))?;
-                rows.insert(finished.image, finished.rows);
+            let finished = self.batch(job, batch, &mut identical)?;
+            let mut lines = serde_json::to_vec(&Line::Alike { alike: identical.clone() })?;
+            lines.push(b'\n');
+            for image in finished {
+                serde_json::to_writer(&mut lines, &image)?;
+                lines.push(b'\n');
+                rows.insert(image.image, image.rows);
             }
+            file.write_all(&lines).map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))?;
             let step = (number + 1) as u64;
             job.say(step, EventKind::Progress { phase: "explain".into(), done: rows.len(), total: wanted.len() })?;
         }
@@ -248,12 +261,18 @@ impl Work<'_> {
     }
 }
 
-/// Images that an earlier attempt finished; a last line that a crash broke is passed over.
-fn read_partial(path: &std::path::Path) -> BTreeMap<String, Vec<ExplainRow>> {
+/// What an earlier attempt finished and saw; a last line that a crash broke is passed over.
+fn read_partial(path: &std::path::Path) -> (BTreeMap<String, Vec<ExplainRow>>, IdenticalMaps) {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let finished = whole.lines().filter_map(|line| serde_json::from_str::<Finished>(line).ok());
-    finished.map(|f| (f.image, f.rows)).collect()
+    let (mut rows, mut seen) = (BTreeMap::new(), IdenticalMaps::new());
+    for line in whole.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+        match line {
+            Line::Image(finished) => drop(rows.insert(finished.image, finished.rows)),
+            Line::Alike { alike } => seen = alike,
+        }
+    }
+    (rows, seen)
 }
 
 fn finish(job: &mut Job, config: &ExplainConfig, done: Done, wanted: &[usize], images: &Images) -> Result<()> {
