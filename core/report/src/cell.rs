@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lightbox_stats::{Better, Comparison as Tested, Correction, EffectKind, MetricId, Outcome};
+use lightbox_stats::{Better, Comparison as Tested, Correction, EffectKind, MetricId, Note, Outcome};
 
 use crate::table::{Column, Comparison};
 
@@ -101,8 +101,7 @@ pub(crate) fn notes_of_family(families: &[Vec<Tested>], design: &impl Figures) -
     if design.post_hoc() {
         notes.push("post hoc: the baseline was chosen after the study".to_owned());
     }
-    let conditions: BTreeSet<String> = all().flat_map(|c| &c.notes).map(ToString::to_string).collect();
-    notes.extend(conditions.into_iter().filter(|n| n != "split by image"));
+    notes.extend(conditions(families));
     notes.extend(detectable(families, design));
     let reasons: BTreeSet<String> = all()
         .filter_map(|c| c.outcome.reason().map(|r| format!("–: {r} ({})", c.metric.name())))
@@ -110,6 +109,21 @@ pub(crate) fn notes_of_family(families: &[Vec<Tested>], design: &impl Figures) -
         .collect();
     notes.extend(reasons);
     notes
+}
+
+/// What the comparisons depend on, each condition once: metrics with values in fewer folds have fewer strata.
+fn conditions(families: &[Vec<Tested>]) -> Vec<String> {
+    let notes = || families.iter().flatten().flat_map(|c| &c.notes);
+    let strata = |n: &Note| if let Note::ConditionalOnNetworks { strata } = n { Some(*strata) } else { None };
+    let (fewest, most) = (notes().filter_map(strata).min(), notes().filter_map(strata).max());
+    let networks = match (fewest, most) {
+        (Some(fewest), Some(most)) if fewest < most => {
+            Some(format!("conditional on the networks, {fewest} to {most} folds as strata, by metric"))
+        }
+        (_, most) => most.map(|strata| Note::ConditionalOnNetworks { strata }.to_string()),
+    };
+    let others: BTreeSet<String> = notes().filter(|n| strata(n).is_none()).map(ToString::to_string).collect();
+    networks.into_iter().chain(others.into_iter().filter(|n| n != "split by image")).collect()
 }
 
 /// The smallest difference that the design could have called significant, for the confirmatory metric or the first one.
@@ -126,6 +140,25 @@ fn detectable(families: &[Vec<Tested>], design: &impl Figures) -> Option<String>
     };
     let plain = smallest(|d| d.difference)?;
     let first = smallest(|d| d.first_step_difference);
-    let first = first.map(|d| format!(", {d:.3} at the first step of the adjustment")).unwrap_or_default();
-    Some(format!("detectable: a difference of {plain:.3} in {}{first}", metric.name()))
+    let first = first.map(|d| format!(", {} at the first step of the adjustment", readable(d))).unwrap_or_default();
+    Some(format!("detectable: a difference of {} in {}{first}", readable(plain), metric.name()))
+}
+
+/// Three decimals, and as many more as two significant digits need: a small difference must not read as none.
+fn readable(value: f64) -> String {
+    let leading = if value > 0.0 { -value.log10().floor() } else { 0.0 };
+    format!("{value:.*}", (leading as usize + 1).clamp(3, 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn a_small_difference_does_not_read_as_none() {
+        assert_eq!(readable(0.12345), "0.123");
+        assert_eq!(readable(0.000_412_9), "0.00041");
+        assert_eq!(readable(12.5), "12.500");
+        assert_eq!(readable(0.0), "0.000");
+    }
 }
