@@ -12,36 +12,37 @@ use lightbox_store::study::StudyFile;
 use super::{Context, explain, study};
 use crate::failure::{Failure, Result};
 
+/// Side of the images in pixels: the small network's own.
+const SIZE: u32 = 64;
+
 /// How long the demo may take.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Fewer and smaller images, for a look within a minute or two
+    /// Fewer images and epochs, for a look within a few minutes
     #[arg(long)]
     quick: bool,
-    /// Folder for everything the demo makes; it is a home of its own
-    #[arg(long, value_name = "DIR", default_value = "lightbox-demo")]
-    dir: std::path::PathBuf,
 }
 
 /// Runs the command.
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
-    let (images, size, epochs) = if arguments.quick { (120, 64, 6) } else { (480, 96, 10) };
-    let home = Home::at(&arguments.dir)?;
+    let (images, epochs) = if arguments.quick { (180, 12) } else { (360, 20) };
+    // A home of its own: what the demo makes does not stand among the user's datasets and runs.
+    let home = Home::at(&context.home.root().join("demo"))?;
     let context = Context { home, out: context.out };
     let say = |text: &str| context.out.note(text);
     let phantoms = context.home.root().join("phantoms");
-    say(&format!("demo: {images} synthetic brain slices with their lesion masks, in {}", phantoms.display()));
+    say(&format!("demo: {images} synthetic skin lesions with their exact masks, in {}", phantoms.display()));
     if !phantoms.join("manifest.toml").exists() {
-        generate(Kind::Brain, images, size, 2025, &phantoms).map_err(Failure::failed)?;
+        generate(Kind::Skin, images, SIZE, 2025, &phantoms).map_err(Failure::failed)?;
     }
-    if Dataset::open(context.home.root(), "phantom-brain").is_err() {
+    if Dataset::open(context.home.root(), "phantom-skin").is_err() {
         let manifest = Some(phantoms.join("manifest.toml"));
-        let name = "phantom-brain".to_owned();
+        let name = "phantom-skin".to_owned();
         let request = AddRequest { path: phantoms.clone(), name, manifest, ..AddRequest::default() };
         Dataset::add(context.home.root(), &request)?;
     }
     say("demo: two networks on three folds by patient, then seven explanation methods scored against the masks");
-    let text = study_file(size, epochs);
+    let text = study_file(epochs);
     let path = context.home.root().join("demo.toml");
     lightbox_store::atomic::write(&path, text.as_bytes())?;
     study::execute(&context, StudyFile::read(&path)?, Path::new("."))?;
@@ -55,11 +56,11 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-fn study_file(size: u32, epochs: usize) -> String {
+fn study_file(epochs: usize) -> String {
     format!(
         r#"# Written by `lightbox demo`.
 name = "demo"
-datasets = ["phantom-brain"]
+datasets = ["phantom-skin"]
 models = ["small-cnn", "resnet50"]
 baseline = "small-cnn"
 
@@ -69,9 +70,9 @@ seed = 1
 
 [train]
 epochs = {epochs}
-batch_size = 16
-image_size = {size}
-lr = 2e-3
+batch_size = 8
+image_size = {SIZE}
+lr = 3e-3
 warmup_epochs = 1.0
 augment = "flip"
 val_fraction = 0.15
@@ -91,7 +92,7 @@ primary = "balanced-accuracy"
 
 /// The first image with a lesion.
 fn lesion_image(context: &Context) -> Result<std::path::PathBuf> {
-    let dataset = Dataset::open(context.home.root(), "phantom-brain")?;
+    let dataset = Dataset::open(context.home.root(), "phantom-skin")?;
     let with_lesion = dataset.images().iter().find(|i| i.mask.is_some()).or_else(|| dataset.images().first());
     with_lesion.map(|i| i.path.clone()).ok_or_else(|| Failure::failed("the demo's dataset is empty"))
 }

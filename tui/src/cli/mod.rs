@@ -27,7 +27,7 @@ use crate::output::{Color, Output};
 
 /// Explainable deep learning for medical images: train networks, test whether one is better, and see why they decide.
 #[derive(Debug, Parser)]
-#[command(name = "lightbox", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "lightbox", version, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
     /// Folder for datasets, runs and caches [default: $LIGHTBOX_HOME, else $XDG_DATA_HOME/lightbox]
     #[arg(long, global = true, value_name = "DIR")]
