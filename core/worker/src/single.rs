@@ -71,13 +71,13 @@ fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -
             let (_, metadata) = registry.find_model(id).map_err(Failure::bad)?;
             let options = network::options(metadata, options)?;
             let with = ModelOptions { classes: *classes, channels: 3, options, seed: 0 };
-            let model = registry.model(id, &with).map_err(Failure::bad)?;
-            weights::load_exactly(&model, file, key_map.as_deref())?;
-            let (mean, std) = network::normalisation(model.metadata(), 3);
+            let model = weights::network_of(registry, id, with, file, key_map.as_deref())?;
+            let channels = model.made_with().channels;
+            let (mean, std) = network::normalisation(model.metadata(), channels);
             let size = model.metadata().input_size[0] as usize;
             lightbox_engine::train::prepare(&model, device, false).map_err(Failure::failed)?;
             let names = (0..*classes).map(|k| k.to_string()).collect();
-            (model, Preprocessing { size, channels: 3, mean, std, device }, names, decode_options(3))
+            (model, Preprocessing { size, channels, mean, std, device }, names, decode_options(channels))
         }
     };
     if let Some(names) = &request.class_names {
