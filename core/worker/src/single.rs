@@ -85,6 +85,9 @@ fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -
             let message = format!("--class-names: {} names for {} classes", names.len(), model.classes());
             return Err(Failure::bad(message));
         }
+        if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            return Err(Failure::bad(format!("--class-names: {:?} is the name of two classes", twice.1)));
+        }
         classes.clone_from(names);
     }
     for (given, own, flag) in
@@ -92,7 +95,8 @@ fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -
     {
         if let Some(given) = given {
             if given.len() != preprocessing.channels || given.iter().any(|v| !v.is_finite()) {
-                return Err(Failure::bad(format!("{flag}: give {} numbers", preprocessing.channels)));
+                let message = format!("{flag}: give {} finite number(s), one for each channel", preprocessing.channels);
+                return Err(Failure::bad(message));
             }
             own.clone_from(given);
         }
