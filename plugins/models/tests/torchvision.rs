@@ -13,12 +13,8 @@ type Tensors = BTreeMap<String, Tensor>;
 
 /// The Python that `just oracles` sets up.
 fn oracle_python() -> String {
-    std::env::var("LIGHTBOX_ORACLE_PYTHON").unwrap_or_else(|_| {
-        let home = std::env::var("HOME").unwrap_or_default();
-        let python = format!("{home}/.cache/lightbox/oracles-1/bin/python");
-        assert!(Path::new(&python).exists(), "run ./justw oracles");
-        python
-    })
+    std::env::var("LIGHTBOX_ORACLE_PYTHON")
+        .expect("no Python of the oracles; run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON")
 }
 
 fn read(path: &Path) -> Tensors {
