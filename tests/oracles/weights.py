@@ -171,6 +171,8 @@ for name, make in {
 torch.save(randomised(Small(classes=9)).state_dict(), folder / "nine-classes.pth")
 values("nine-classes", torch.load(folder / "nine-classes.pth"))
 torch.save(randomised(torchvision.models.vgg11(weights=None, num_classes=2).features).state_dict(), folder / "vgg.pth")
+headless = {k: v for k, v in state.items() if not k.startswith("fc.")}
+torch.save({**headless, "extra.x": torch.zeros(1)}, folder / "headless.pth")
 renamed = {f"enc.{k}": v for k, v in state.items() if not k.startswith("fc.")}
 renamed |= {"head.weight": state["fc.weight"], "head.bias": state["fc.bias"], "conv1.aux": torch.zeros(2)}
 torch.save({f"module.{k}": v for k, v in renamed.items()}, folder / "renamed.pth")

@@ -1,5 +1,7 @@
 //! Explaining a tiny network with the real plugins: what is asked, what is refused, and what happens when memory runs out.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod explain_support;
 
 use explain_support::{CLASSES, Head, Tiny, difference, explain, explain_and_watch, images, method, methods};

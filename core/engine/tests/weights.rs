@@ -5,12 +5,11 @@
 mod oracle;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use lightbox_engine::plugin::{ModelHandle, ModelOptions, Registry, SearchPath, Variable, from_text};
 use lightbox_engine::weights::{
-    KeyMap, LoadOptions, LoadReport, NetworkShape, Result, WeightsError, WeightsFile, export, inspect, load,
+    KeyMap, LoadOptions, LoadReport, NetworkShape, Result, WeightsError, WeightsFile, channels, export, inspect, load,
 };
 use oracle::Oracle;
 use serde_json::Value;
@@ -146,6 +145,7 @@ fn another_number_of_classes_starts_the_classifier_anew_and_only_when_asked() {
     let into = small();
     let error = load_small("nine-classes.pth", &into, &LoadOptions::exact()).unwrap_err().to_string();
     assert!(error.contains("nine-classes.pth") && error.contains("`fc.weight`") && error.contains("[9, 8]"), "{error}");
+    assert!(error.ends_with("the file is for 9 classes"), "{error}");
     assert!(untouched(&into), "a refused file wrote");
     let report = load_small("nine-classes.pth", &into, &LoadOptions::pretrained()).unwrap();
     assert_eq!(report.reinitialised, ["fc.weight", "fc.bias"]);
@@ -202,8 +202,8 @@ fn a_file_of_another_network_is_refused_with_the_names_that_differ() {
 #[test]
 fn values_that_are_no_numbers_are_named_and_nothing_is_written() {
     for (file, tensor, part) in [
-        ("nan.pth", "conv2.weight", "90 values"),
-        ("infinite.pth", "conv2.weight", "90 values"),
+        ("nan.pth", "conv2.weight", "90 value(s)"),
+        ("infinite.pth", "conv2.weight", "90 value(s)"),
         ("too-wide.pth", "fc.bias", "as 32-bit numbers"),
         ("integers.pth", "fc.bias", "int64"),
     ] {
@@ -283,6 +283,17 @@ fn an_inspection_says_what_a_file_holds_and_which_network_it_fits() {
     assert_eq!((found.fits[0].classes, found.fits[0].channels), (Some(5), Some(3)));
     let other = inspect(&files().path("nine-classes.pth"), &networks).unwrap();
     assert_eq!((other.fits[0].fits, other.fits[0].classes), (true, Some(9)));
+    let sentence = "fits small: all 9 variables are in it, for 9 classes and 3 channels";
+    assert_eq!(other.fits[0].sentence, sentence);
+    let headless = inspect(&files().path("headless.pth"), &networks).unwrap();
+    assert_eq!((headless.fits[0].fits, headless.fits[0].pretrained), (false, true));
+    assert_eq!(
+        headless.fits[0].sentence,
+        "fits small except for the classifier (`fc.weight` and `fc.bias`), which `train --pretrained` starts anew; it has \
+         `extra.x` besides, which would be left alone"
+    );
+    assert_eq!(channels(&files().path("plain-zip.pth"), &networks[1], None).unwrap(), Some(3));
+    assert_eq!(channels(&files().path("vgg.pth"), &networks[1], None).unwrap(), None);
     let old = inspect(&files().path("old-densenet.pth"), &networks).unwrap();
     assert_eq!((old.fits[0].model.as_str(), old.fits[0].fits), ("densenet121", true));
     let json = serde_json::to_value(inspect(&files().path("lightning-zip.pth"), &networks).unwrap()).unwrap();

@@ -145,7 +145,7 @@ pub fn scorer<'a>(
             let target = logits.f_softmax(1, Kind::Float)?.f_select(1, target as i64)?;
             Ok(Vec::<f32>::try_from(target.f_to_device(Device::Cpu)?.f_contiguous()?)?)
         };
-        score().map_err(ScoreError::from)
+        score()
     }
 }
 

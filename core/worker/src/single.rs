@@ -71,19 +71,22 @@ fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -
             let (_, metadata) = registry.find_model(id).map_err(Failure::bad)?;
             let options = network::options(metadata, options)?;
             let with = ModelOptions { classes: *classes, channels: 3, options, seed: 0 };
-            let model = registry.model(id, &with).map_err(Failure::bad)?;
-            weights::load_exactly(&model, file, key_map.as_deref())?;
-            let (mean, std) = network::normalisation(model.metadata(), 3);
+            let model = weights::network_of(registry, id, with, file, key_map.as_deref())?;
+            let channels = model.made_with().channels;
+            let (mean, std) = network::normalisation(model.metadata(), channels);
             let size = model.metadata().input_size[0] as usize;
             lightbox_engine::train::prepare(&model, device, false).map_err(Failure::failed)?;
             let names = (0..*classes).map(|k| k.to_string()).collect();
-            (model, Preprocessing { size, channels: 3, mean, std, device }, names, decode_options(3))
+            (model, Preprocessing { size, channels, mean, std, device }, names, decode_options(channels))
         }
     };
     if let Some(names) = &request.class_names {
         if names.len() != model.classes() {
             let message = format!("--class-names: {} names for {} classes", names.len(), model.classes());
             return Err(Failure::bad(message));
+        }
+        if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            return Err(Failure::bad(format!("--class-names: {:?} is the name of two classes", twice.1)));
         }
         classes.clone_from(names);
     }
@@ -92,7 +95,8 @@ fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -
     {
         if let Some(given) = given {
             if given.len() != preprocessing.channels || given.iter().any(|v| !v.is_finite()) {
-                return Err(Failure::bad(format!("{flag}: give {} numbers", preprocessing.channels)));
+                let message = format!("{flag}: give {} finite number(s), one for each channel", preprocessing.channels);
+                return Err(Failure::bad(message));
             }
             own.clone_from(given);
         }

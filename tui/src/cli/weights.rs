@@ -38,8 +38,43 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         .map(|t| vec![text(&t["name"]), text(&t["shape"]), text(&t["dtype"])])
         .collect();
     context.out.table(&["name", "shape", "type"], &rows);
-    for fit in record["fits"].as_array().into_iter().flatten() {
-        context.out.line(text(fit));
+    for line in summary(&record) {
+        context.out.line(line);
     }
     Ok(())
+}
+
+/// What the file is and which models it fits; of models that it does not fit, only the nearest where it fits none.
+fn summary(record: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let tensors = list(&record["tensors"]);
+    let sides = |tensor: &Value| list(&tensor["shape"]).iter().filter_map(Value::as_u64).product::<u64>();
+    let numbers: u64 = tensors.iter().map(sides).sum();
+    let format = match record["format"].as_str() {
+        Some("torch-zip") => "PyTorch",
+        Some("torch-legacy") => "PyTorch before 1.6",
+        _ => "safetensors",
+    };
+    let mut lines = vec![format!("{format}, {} tensors, {:.1} million numbers", tensors.len(), numbers as f64 / 1e6)];
+    let fits = list(&record["fits"]);
+    let usable = |fit: &&Value| fit["fits"] == true || fit["pretrained"] == true;
+    let mut shown: Vec<&Value> = fits.iter().filter(usable).collect();
+    if shown.is_empty() {
+        shown.extend(fits.first());
+    }
+    for fit in &shown {
+        lines.extend(fit["sentence"].as_str().map(str::to_owned));
+        for option in list(&fit["options"]).iter().filter(|_| usable(fit)) {
+            let (name, default) = (option["name"].as_str().unwrap_or_default(), &option["default"]);
+            let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+            lines.push(format!(
+                "  the file does not tell `{name}` of {}; without --option {name}=VALUE it is taken to be {default}",
+                fit["model"].as_str().unwrap_or_default()
+            ));
+        }
+    }
+    if shown.is_empty() {
+        lines.push("fits no model: none has a variable of these names; --key-map of `explain` renames them".to_owned());
+    }
+    lines
 }

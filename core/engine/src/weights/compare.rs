@@ -189,15 +189,8 @@ impl Comparison {
     pub fn sentence(&self) -> String {
         let variables = self.matched.len() + self.missing.len() + self.mismatched.len();
         let mut parts = vec![format!("{} of {variables} variables are in it with their shape", self.matched.len())];
-        let list = |names: &[String]| {
-            let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-            match names.len().saturating_sub(SHOWN) {
-                0 => shown.join(" and "),
-                more => format!("{} and {more} more", shown.join(", ")),
-            }
-        };
         if !self.missing.is_empty() {
-            parts.push(format!("it lacks {}", list(&self.missing)));
+            parts.push(format!("it lacks {}", names(&self.missing)));
         }
         if let Some(first) = self.mismatched.first() {
             let more = match self.mismatched.len() - 1 {
@@ -212,9 +205,18 @@ impl Comparison {
         // If nothing fits, all that is in the file tells what it is.
         let others = if self.foreign.is_empty() && self.matched.is_empty() { &self.unexpected } else { &self.foreign };
         if !others.is_empty() {
-            parts.push(format!("it has {}, which the network has not", list(others)));
+            parts.push(format!("it has {}, which the network has not", names(others)));
         }
         parts.join("; ")
+    }
+}
+
+/// The first names, and how many more there are.
+pub(super) fn names(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(" and "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -53,7 +53,7 @@ pub enum WeightsError {
         class: String,
     },
     /// The names or shapes are those of another network.
-    #[error("{} does not fit {network}: {}", file.display(), comparison.sentence())]
+    #[error("{} does not fit {network}: {}{}", file.display(), comparison.sentence(), other_classes(*classes))]
     OtherNetwork {
         /// The file.
         file: PathBuf,
@@ -61,10 +61,12 @@ pub enum WeightsError {
         network: String,
         /// What differs.
         comparison: Box<Comparison>,
+        /// The file is of this network, for another number of classes.
+        classes: Option<usize>,
     },
     /// A tensor has NaN or infinite values.
     #[error(
-        "{}: `{name}` has {count} values that are NaN or infinite{}; the training that made the file diverged, or the file is \
+        "{}: `{name}` has {count} value(s) that are NaN or infinite{}; the training that made the file diverged, or the file is \
          damaged", file.display(), if *converted { " as 32-bit numbers" } else { "" }
     )]
     NotFinite {
@@ -103,6 +105,10 @@ pub enum WeightsError {
         /// Its sentence.
         message: String,
     },
+}
+
+fn other_classes(classes: Option<usize>) -> String {
+    classes.map_or_else(String::new, |classes| format!("; the file is for {classes} classes"))
 }
 
 impl WeightsError {

@@ -1,13 +1,16 @@
 //! What is in a weights file, and which networks it fits.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::compare::{Comparison, NetworkShape};
+use super::compare::{Comparison, NetworkShape, names};
 use super::error::Result;
 use super::file::{FileFormat, TensorInfo, WeightsFile};
+use super::key_map::KeyMap;
+use super::load::{ChannelRule, ClassifierRule, excuse_channels, excuse_classifier};
 
 /// How well a file fits a network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,10 +21,14 @@ pub struct Fit {
     pub share: f64,
     /// Every variable is there, and the classifier at least for other classes.
     pub fits: bool,
+    /// Training can start from it: the classifier may be missing.
+    pub pretrained: bool,
     /// Number of classes of the classifier in the file.
     pub classes: Option<usize>,
     /// Number of channels of the first convolution in the file.
     pub channels: Option<usize>,
+    /// How it fits, what would be loaded and what not, in a sentence for the user.
+    pub sentence: String,
     /// The names that differ, as against the network with the classes it was made for.
     pub comparison: Comparison,
 }
@@ -67,6 +74,18 @@ pub fn inspect(path: &Path, networks: &[NetworkShape]) -> Result<Inspection> {
     })
 }
 
+/// Number of channels of the first convolution in a file; none if it is not in it.
+///
+/// # Errors
+/// The file cannot be read or is damaged, or the key map is of another file.
+pub fn channels(path: &Path, network: &NetworkShape, key_map: Option<&KeyMap>) -> Result<Option<usize>> {
+    let file = WeightsFile::open(path)?;
+    let comparison = Comparison::new(&file, network, key_map)?;
+    let index = network.entrance().and_then(|entrance| comparison.named.get(entrance).copied().flatten());
+    let shape = index.and_then(|index| file.tensors().nth(index)).map(|tensor| &tensor.shape);
+    Ok(shape.and_then(|shape| shape.get(1).copied()))
+}
+
 fn fit(file: &WeightsFile, network: &NetworkShape) -> Result<Fit> {
     let comparison = Comparison::new(file, network, None)?;
     let tensors: Vec<_> = file.tensors().collect();
@@ -94,12 +113,44 @@ fn fit(file: &WeightsFile, network: &NetworkShape) -> Result<Fit> {
         good += usize::from(is_good);
     }
     let channels = entrance.and_then(in_file).and_then(|shape| shape.get(1).copied());
-    Ok(Fit {
+    let mut body = comparison.clone();
+    let anew = excuse_classifier(&mut body, network, ClassifierRule::Reinitialise);
+    let adapted = excuse_channels(&mut body, network, ChannelRule::Adapt);
+    let mut fit = Fit {
         model: network.id.clone(),
         share: if counted == 0 { 0.0 } else { good as f64 / counted as f64 },
         fits: counted > 0 && good == counted && comparison.foreign.is_empty(),
+        pretrained: body.fits() && (!body.matched.is_empty() || adapted.is_some()),
         classes,
         channels,
+        sentence: String::new(),
         comparison,
-    })
+    };
+    fit.sentence = sentence(&fit, &body, &anew);
+    Ok(fit)
+}
+
+fn sentence(fit: &Fit, body: &Comparison, anew: &[String]) -> String {
+    let Fit { model, comparison, .. } = fit;
+    let mut text = if fit.fits {
+        let count = |number: Option<usize>, one: &str, more: &str| match number {
+            Some(1) => format!("1 {one}"),
+            Some(number) => format!("{number} {more}"),
+            None => format!("an unknown number of {more}"),
+        };
+        let variables = comparison.named.len();
+        let (classes, channels) = (count(fit.classes, "class", "classes"), count(fit.channels, "channel", "channels"));
+        format!("fits {model}: all {variables} variables are in it, for {classes} and {channels}")
+    } else if fit.pretrained {
+        let without = names(anew);
+        format!("fits {model} except for the classifier ({without}), which `train --pretrained` starts anew")
+    } else {
+        return format!("does not fit {model}: {}", body.sentence());
+    };
+    if !comparison.unexpected.is_empty() {
+        let others = names(&comparison.unexpected);
+        // Writing to a String does not fail.
+        let _ = write!(text, "; it has {others} besides, which would be left alone");
+    }
+    text
 }

@@ -128,7 +128,9 @@ pub fn load(
     let adapted = excuse_channels(&mut comparison, &network, options.channels);
     if !comparison.fits() || (comparison.matched.is_empty() && adapted.is_none()) {
         let comparison = Box::new(comparison);
-        return Err(WeightsError::OtherNetwork { file: file.path().to_owned(), network: id.to_owned(), comparison });
+        let classes = classes_in(file, &network, &comparison).filter(|found| *found != classes);
+        let (file, network) = (file.path().to_owned(), id.to_owned());
+        return Err(WeightsError::OtherNetwork { file, network, comparison, classes });
     }
     let mut report = LoadReport {
         file: file.path().to_owned(),
@@ -189,8 +191,22 @@ fn read_for(file: &WeightsFile, index: usize, variable: &Variable) -> Result<(Te
     Ok((value, converted))
 }
 
+/// Number of classes of the classifier in a file that is of this network otherwise.
+pub(super) fn classes_in(file: &WeightsFile, network: &NetworkShape, comparison: &Comparison) -> Option<usize> {
+    let mut body = comparison.clone();
+    excuse_classifier(&mut body, network, ClassifierRule::Reinitialise);
+    excuse_channels(&mut body, network, ChannelRule::Adapt);
+    let classifier = network.classifier().filter(|_| body.fits())?;
+    let place = network.variables.iter().position(|variable| variable.name.starts_with(classifier))?;
+    file.tensors().nth(comparison.named.get(place).copied()??)?.shape.first().copied()
+}
+
 /// Takes differences of the classifier out of the comparison; gives the variables that keep their initial values.
-fn excuse_classifier(comparison: &mut Comparison, network: &NetworkShape, rule: ClassifierRule) -> Vec<String> {
+pub(super) fn excuse_classifier(
+    comparison: &mut Comparison,
+    network: &NetworkShape,
+    rule: ClassifierRule,
+) -> Vec<String> {
     let (ClassifierRule::Reinitialise, Some(classifier)) = (rule, network.classifier()) else { return Vec::new() };
     let is_classifier = |name: &str| name.starts_with(classifier);
     let other_classes =
@@ -214,7 +230,7 @@ fn excuse_classifier(comparison: &mut Comparison, network: &NetworkShape, rule: 
 }
 
 /// Takes the first convolution out of the differences if only its channels differ; gives its place.
-fn excuse_channels(
+pub(super) fn excuse_channels(
     comparison: &mut Comparison,
     network: &NetworkShape,
     rule: ChannelRule,

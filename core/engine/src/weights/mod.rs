@@ -22,7 +22,7 @@ pub use element::ElementType;
 pub use error::{Result, WeightsError};
 pub use export::export;
 pub use file::{FileFormat, TensorInfo, WeightsFile};
-pub use inspect::{Fit, Inspection, inspect};
+pub use inspect::{Fit, Inspection, channels, inspect};
 pub use key_map::KeyMap;
 pub use load::{ChannelRule, ClassifierRule, LoadOptions, LoadReport, load, load_into};
 pub(crate) use safetensors::write as write_safetensors;

@@ -1,6 +1,7 @@
 //! A tiny network for tests of explaining, the plugins beside the test binary, and the Python to compare with.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! Calls of the Python scripts in `tests/oracles`, and the arrays that they leave behind.
 
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,8 +1,9 @@
 //! Networks, images and the Python oracle for the tests of training.
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lightbox_engine::plugin::Variable;
