@@ -10,13 +10,9 @@ use anyhow::{Context, Result, bail};
 /// # Errors
 /// When it is not installed.
 pub fn peer_python() -> Result<PathBuf> {
-    let python = match std::env::var_os("LIGHTBOX_ORACLE_PYTHON") {
-        Some(python) => PathBuf::from(python),
-        None => {
-            let home = std::env::var_os("HOME").context("HOME is not set")?;
-            Path::new(&home).join(".cache/lightbox/oracles-1/bin/python")
-        }
-    };
+    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON")
+        .map(PathBuf::from)
+        .context("no Python of the peers; run ./justw bench, which sets LIGHTBOX_ORACLE_PYTHON")?;
     if !python.exists() {
         bail!("{} is not there; run ./justw oracles", python.display());
     }
