@@ -9,6 +9,9 @@ Writes to FOLDER, for each model (tiny, resnet50, densenet121, vgg16, efficientn
     MODEL-CASE.safetensors     input [N,3,H,W], targets [N], logits [N,K], and a heatmap [N,H,W] for each method
     cases.json                 [{model, case, layers, classes}]; no layers means the network's default
 
+The four networks run in double precision. In single precision two right programs differ by 1e-2 at an early layer: rounding
+turns a ReLU on here and off there, and the gradient of a deep network carries that on.
+
 Images are made here, in the likeness of photographs: smooth shapes on a gradient, with texture. With LIGHTBOX_ORACLE_IMAGES
 set to a folder, the first ones of that folder are taken instead.
 """
@@ -39,10 +42,10 @@ EIGEN = {"eigencam": EigenCAM, "eigengradcam": EigenGradCAM}
 # (case, layers, size); no layers: the default. VGG16 is explained by its single image: its head is large.
 CASES = {
     "tiny": [("default", [], (48, 40)), ("layers", ["first", "second"], (33, 57))],
-    "resnet50": [("default", [], (224, 224)), ("layers", ["layer2", "layer4"], (128, 160)), ("early", ["layer3"], (128, 128))],
-    "densenet121": [("default", [], (224, 224)), ("size", [], (160, 192))],
-    "vgg16": [("default", [], (224, 224)), ("size", [], (160, 192))],
-    "efficientnet_b0": [("default", [], (224, 224)), ("early", ["features.5"], (160, 192))],
+    "resnet50": [("default", [], (224, 224)), ("layers", ["layer2", "layer4"], (96, 128)), ("early", ["layer3"], (96, 96))],
+    "densenet121": [("default", [], (224, 224)), ("size", [], (96, 128))],
+    "vgg16": [("default", [], (128, 128)), ("size", [], (96, 160))],
+    "efficientnet_b0": [("default", [], (224, 224)), ("early", ["features.5"], (96, 128))],
 }
 # Where test-time augmentation is compared.
 AUGMENTED_METHODS = {"gradcam", "layercam"}
@@ -116,11 +119,22 @@ def make(name):
 
 
 def randomise(net, generator):
+    """Scale, shift and statistics at random, but near those of images: far from them a deep network forgets its input, its
+    maps are all but constant, and S shows nothing but rounding."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for module in norms:
+        module.momentum = None
+        module.weight.data.uniform_(0.6, 1.4, generator=generator)
+        module.bias.data.uniform_(-0.3, 0.3, generator=generator)
+    if norms:
+        net.train()
+        with torch.no_grad():
+            net(images(8, (96, 96), 7))
+    for module in norms:
+        spread = module.running_var.sqrt()
+        module.running_mean.data += 0.2 * spread * torch.randn(spread.shape, generator=generator)
+        module.running_var.data *= torch.empty(spread.shape).uniform_(0.7, 1.4, generator=generator)
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor, low, high in ((module.weight, 0.6, 1.4), (module.bias, -0.3, 0.3), (module.running_mean, -0.3, 0.3),
-                                      (module.running_var, 0.6, 1.6)):
-                tensor.data.uniform_(low, high, generator=generator)
         if isinstance(module, nn.Linear):
             module.weight.data.normal_(0, 2 / module.in_features ** 0.5, generator=generator)
             module.bias.data.uniform_(-1, 1, generator=generator)
@@ -192,13 +206,14 @@ def case(name, case_name, layers, size, net, callable_net, default, head, folder
     x = images(1 if (name, case_name) == ("vgg16", "default") else 2, size, seed)
     modules = dict(net.named_modules())
     chosen = [modules[layer] for layer in layers] or [default]
+    x = x.to(next(net.parameters()).dtype)
     with torch.no_grad():
         logits = callable_net(x)
     # The winner for one image, the runner-up for the other.
     order = logits.argsort(1, descending=True)
     targets = torch.tensor([order[image, image] for image in range(len(x))])
     wanted = [ClassifierOutputTarget(int(target)) for target in targets]
-    out = {"input": x, "targets": targets, "logits": logits}
+    out = {"input": x.float(), "targets": targets, "logits": logits.float()}
 
     def put(method, heatmap):
         out["map." + method] = torch.tensor(np.ascontiguousarray(heatmap, dtype=np.float32))
@@ -238,8 +253,9 @@ def case(name, case_name, layers, size, net, callable_net, default, head, folder
             put("ablationcam", scale_cam_image(np.stack([cv2.resize(m, (size[1], size[0])) for m in small])))
         double = pipeline(ablation_double(head.double(), activations_double(callable_net, chosen[0], x), targets), size)
         put("ablationcam.double", double)
-        head.float()
-        callable_net.float()
+        if name == "tiny":
+            head.float()
+            callable_net.float()
     save_file({key: value.contiguous() for key, value in out.items()}, str(folder / f"{name}-{case_name}.safetensors"))
     return {"model": name, "case": case_name, "layers": layers, "classes": CLASSES}
 
@@ -266,6 +282,8 @@ def main():
             module.eval()
         weights = {key: value.detach().clone().contiguous() for key, value in net.state_dict().items()}
         save_file(weights, str(folder / f"{name}.safetensors"))
+        if name != "tiny":
+            net.double()
         for place, (case_name, layers, size) in enumerate(CASES[name]):
             cases.append(case(name, case_name, layers, size, net, callable_net, default, head, folder, 100 * number + place))
     (folder / "cases.json").write_text(json.dumps(cases))
