@@ -84,7 +84,12 @@ fn from_a_folder_of_images_to_tables() {
     explains(home, &group, &images);
     let metrics = "road,average-drop,increase,energy,pointing,iou,auprc,confidence-change";
     let methods = "gradcam,gradcam++,hirescam,random,center";
-    ok(lightbox(home, &["explain-eval", &group, "--methods", methods, "--metrics", metrics, "--limit", "4"]));
+    let scored =
+        ok(lightbox(home, &["explain-eval", &group, "--methods", methods, "--metrics", metrics, "--limit", "4"]));
+    let words = ["explanations of small-cnn", "all images", "misclassified images", "≡"];
+    assert!(words.iter().all(|word| scored.contains(word)), "{scored}");
+    let tables = json(home, &["results", "--metric", "accuracy,energy"]);
+    assert!(tables.as_array().unwrap().iter().any(|table| table["row_kind"] == "method"), "{tables}");
     evaluates(home, &group);
 }
 

@@ -125,13 +125,15 @@ fn title(dataset: &str, baseline: &ModelRuns, repetition: Repetition) -> String 
 }
 
 fn notes_of_runs(baseline: &ModelRuns, models: &[ModelRuns], repetition: Repetition) -> Vec<String> {
+    let grouped = baseline.runs.iter().all(|r| r.config.dataset.grouped);
+    let units = if grouped { "groups" } else { "images" };
     let mut notes = vec![match repetition {
         Repetition::Folds => "figures: mean ± sd over folds".to_owned(),
         Repetition::Seeds => "figures: mean ± sd over seeds".to_owned(),
-        Repetition::Single => "figures: value [95 % BCa bootstrap interval over groups]".to_owned(),
+        Repetition::Single => format!("figures: value [95 % BCa bootstrap interval over {units}]"),
     }];
     notes.push(format!("models {}", initialisation(models)));
-    if baseline.runs.iter().any(|r| !r.config.dataset.grouped) {
+    if !grouped {
         notes.push("split by image: no patient or lesion is known".to_owned());
     }
     notes

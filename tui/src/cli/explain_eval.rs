@@ -6,7 +6,7 @@ use clap::Args;
 use lightbox_store::run::{DeviceChoice, ExplainConfig, FORMAT, SplitRows, Target, resolve};
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
 
-use super::{Context, jobs, train};
+use super::{Context, jobs, results, train};
 use crate::failure::{Failure, Result};
 
 /// What to explain and how to score it.
@@ -68,7 +68,8 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let group = GroupId::new("explain");
     let runs = queue(context, &parents, &template, &group, None)?;
     context.out.line(&group.0);
-    jobs::run_all(context, &runs)
+    jobs::run_all(context, &runs)?;
+    results::print_explanations(context, &group)
 }
 
 /// What all runs of one explanation study share; the parent and the dataset are filled in for each.

@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod explain_eval;
 mod jobs;
+mod method_tables;
 mod plugins;
 mod results;
 mod runs;

@@ -1,8 +1,7 @@
 //! `lightbox results`: tables with significance markers.
 
 use clap::Args;
-use lightbox_report::collect::{explained, trained};
-use lightbox_report::methods::{MethodDesign, Selection, methods_table};
+use lightbox_report::collect::trained;
 use lightbox_report::models::{Design, default_metrics, models_table};
 use lightbox_report::{ReportError, Table, render};
 use lightbox_stats::{Correction, FoldTest, MetricId};
@@ -10,7 +9,7 @@ use lightbox_store::run::{list_runs, resolve};
 use lightbox_store::study::StudyFile;
 use lightbox_store::{GroupId, RunDir, names};
 
-use super::{Context, study};
+use super::{Context, method_tables, study};
 use crate::failure::{Failure, Result};
 
 /// Which tables.
@@ -52,7 +51,10 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
                     loose.push(run);
                 }
             }
-            latest_tables(&loose, metrics, arguments.baseline.as_deref())?
+            let explained = method_tables::of_latest(context, &loose, &metrics)?;
+            let mut tables = latest_tables(&loose, metrics, arguments.baseline.as_deref())?;
+            tables.extend(explained);
+            tables
         }
     };
     print(context, &tables)
@@ -67,6 +69,12 @@ pub fn print_study(context: &Context, name: &str) -> Result<()> {
 pub fn print_group(context: &Context, group: &GroupId) -> Result<()> {
     let runs = resolve(&context.home, &group.0)?;
     print(context, &latest_tables(&runs, Vec::new(), None)?)
+}
+
+/// Prints the tables of a group of explanations.
+pub fn print_explanations(context: &Context, group: &GroupId) -> Result<()> {
+    let runs = resolve(&context.home, &group.0)?;
+    print(context, &method_tables::of_group(context, &runs, &[])?)
 }
 
 /// The tables of a study as its file asks for them.
@@ -137,51 +145,7 @@ fn tables_of_study(
         tables.push(models_table(dataset, models, &design)?);
     }
     add_unfinished(&mut tables, &unfinished);
-    tables.extend(explanation_tables(context, file, &queued, &metrics)?);
-    Ok(tables)
-}
-
-fn explanation_tables(
-    context: &Context,
-    file: &StudyFile,
-    queued: &study::Queued,
-    metrics: &[MetricId],
-) -> Result<Vec<Table>> {
-    let Some(section) = &file.explain else { return Ok(Vec::new()) };
-    let mut tables = Vec::new();
-    for (_, group) in &queued.explain {
-        let runs = resolve(&context.home, &group.0)?;
-        let parents = |id: &lightbox_store::RunId| RunDir::open(&context.home.runs_dir().join(&id.0));
-        let (runs, unfinished) = explained(&runs, parents)?;
-        let Some(first) = runs.first() else { continue };
-        let planned = self::metrics(&section.metrics)?;
-        let shown =
-            if metrics.is_empty() { planned } else { planned.into_iter().filter(|m| metrics.contains(m)).collect() };
-        let design = MethodDesign {
-            baseline: section.baseline.clone(),
-            primary: shown.first().copied(),
-            correction: correction(&file.statistics.correction)?,
-            alpha: file.statistics.alpha,
-            methods: section.methods.clone(),
-            metrics: shown,
-            seed: file.train.seed,
-        };
-        let mut selections = vec![Selection::All, Selection::Correct(true), Selection::Correct(false)];
-        if section.per_class {
-            selections.extend(first.classes.iter().cloned().map(Selection::Class));
-        }
-        let mut of_group = Vec::new();
-        for selection in &selections {
-            // Every class is an exploratory family of its own.
-            let mut design = design.clone();
-            if *selection != Selection::All {
-                design.primary = None;
-            }
-            of_group.push(methods_table(&runs, selection, &design)?);
-        }
-        add_unfinished(&mut of_group, &unfinished);
-        tables.extend(of_group);
-    }
+    tables.extend(method_tables::of_study(context, file, &queued, &metrics)?);
     Ok(tables)
 }
 
@@ -240,7 +204,8 @@ fn latest_groups(runs: &[RunDir]) -> Result<Vec<RunDir>> {
     Ok(last.into_iter().flat_map(|(.., members)| members).collect())
 }
 
-fn add_unfinished(tables: &mut [Table], unfinished: &[String]) {
+/// Says what is not finished under the last table.
+pub fn add_unfinished(tables: &mut [Table], unfinished: &[String]) {
     if let (Some(table), Some(first)) = (tables.last_mut(), unfinished.first()) {
         let more = unfinished.len() - 1;
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -259,7 +224,8 @@ pub fn fold_test(name: &str) -> Result<FoldTest> {
     }
 }
 
-fn correction(name: &str) -> Result<Correction> {
+/// Reads the name of an adjustment.
+pub fn correction(name: &str) -> Result<Correction> {
     match name {
         "holm" => Ok(Correction::Holm),
         "bonferroni" => Ok(Correction::Bonferroni),
