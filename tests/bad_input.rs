@@ -37,6 +37,23 @@ fn a_study_file_with_mistakes() {
     refused(home.path(), &["study", "run", &path], &["s.toml: line 8: epochs:", "string"]);
     study("lr = -1.0");
     refused(home.path(), &["study", "run", &path], &["line 8: train.lr: -1 is not a positive number"]);
+    let explain = |methods: &str, metrics: &str| {
+        let text = format!(
+            "name = 's'\ndatasets = ['brain']\nmodels = ['small-cnn']\nbaseline = 'small-cnn'\n[split]\nfolds = 3\n[explain]\n\
+             model = 'small-cnn'\nmethods = [{methods}]\nbaseline = 'gradcam'\nmetrics = [{metrics}]\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    let images = tempfile::tempdir().unwrap();
+    class_folders(images.path(), &["a", "b"], 6);
+    let added = lightbox(home.path(), &["data", "add", &images.path().display().to_string(), "--name", "brain"]);
+    assert!(added.status.success(), "{}", said(&added));
+    // Nothing is trained, and no study is kept, before all names are known to be right.
+    explain("'gradcam', 'gradcamm'", "'road'");
+    refused(home.path(), &["study", "run", &path], &["no method is called \"gradcamm\"", "did you mean \"gradcam\"?"]);
+    explain("'gradcam', 'layercam'", "'roads'");
+    refused(home.path(), &["study", "run", &path], &["no metric is called \"roads\"", "did you mean \"road\"?"]);
+    refused(home.path(), &["study", "show", "s"], &["no study is called \"s\""]);
     study("augment = 'flop'");
     refused(home.path(), &["study", "run", &path], &["train.augment", "flop"]);
     refused(home.path(), &["study", "run", "/nowhere.toml"], &["/nowhere.toml"]);

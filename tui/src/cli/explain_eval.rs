@@ -64,6 +64,8 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let parents = resolve(&context.home, &arguments.run)?;
+    results::metrics(&arguments.metrics)?;
+    super::plugins::require_methods(context, &arguments.methods)?;
     let template = template(&arguments)?;
     let group = GroupId::new("explain");
     let runs = queue(context, &parents, &template, &group, None)?;

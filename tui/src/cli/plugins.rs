@@ -71,13 +71,19 @@ fn show(context: &Context, id: &str) -> Result<()> {
     context.out.record(entry)
 }
 
-/// Checks that a model exists before any run is queued.
-pub fn require_model(context: &Context, id: &str) -> Result<()> {
-    let catalogue = catalogue(context)?;
-    let ids: Vec<&str> = entries(&catalogue, "models").filter_map(|e| e["id"].as_str()).collect();
-    if ids.contains(&id) {
-        return Ok(());
-    }
+/// Refuses models that no plugin offers, before any run is queued.
+pub fn require_models(context: &Context, ids: &[String]) -> Result<()> {
+    require(&catalogue(context)?, ("models", "model"), ids)
+}
+
+/// Refuses methods that no plugin offers, before anything is trained or queued for them.
+pub fn require_methods(context: &Context, ids: &[String]) -> Result<()> {
+    require(&catalogue(context)?, ("attributions", "method"), ids)
+}
+
+fn require(catalogue: &Value, (list, kind): (&str, &str), wanted: &[String]) -> Result<()> {
+    let ids: Vec<&str> = entries(catalogue, list).filter_map(|e| e["id"].as_str()).collect();
+    let Some(id) = wanted.iter().find(|id| !ids.contains(&id.as_str())) else { return Ok(()) };
     let hint = lightbox_store::names::nearest(id, ids.iter().copied()).map(|n| format!("did you mean {n:?}? "));
-    Err(Failure::bad(format!("no model is called {id:?}; {}there are: {}", hint.unwrap_or_default(), ids.join(", "))))
+    Err(Failure::bad(format!("no {kind} is called {id:?}; {}there are: {}", hint.unwrap_or_default(), ids.join(", "))))
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::explain_eval::{self, Template};
 use super::splits::{self, Plan};
-use super::{Context, jobs, train};
+use super::{Context, jobs, plugins, results, train};
 use crate::failure::{Failure, Result};
 
 /// What to do with studies.
@@ -86,7 +86,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             let base = file.parent().map(Path::to_path_buf).unwrap_or_default();
             execute(context, study, &base)
         }
-        Command::Show { name } => super::results::print_study(context, &name),
+        Command::Show { name } => results::print_study(context, &name),
         Command::Export { name, format, out } => export(context, &name, format, out.as_deref()),
     }
 }
@@ -96,10 +96,8 @@ pub fn execute(context: &Context, mut study: StudyFile, base: &Path) -> Result<(
     for path in study.train.pretrained.values_mut() {
         *path = std::path::absolute(base.join(&*path)).map_err(Failure::bad)?;
     }
+    check_names(context, &study)?;
     let folder = keep(context, &study)?;
-    for model in &study.models {
-        super::plugins::require_model(context, model)?;
-    }
     let mut queued: Queued = read_queued(&folder)?;
     for name in &study.datasets {
         let dataset = Dataset::open(context.home.root(), name).map_err(Failure::bad)?;
@@ -125,7 +123,7 @@ pub fn execute(context: &Context, mut study: StudyFile, base: &Path) -> Result<(
     if let Some(section) = &study.explain {
         explain(context, &study, section, &folder, &mut queued)?;
     }
-    super::results::print_study(context, &study.name)
+    results::print_study(context, &study.name)
 }
 
 fn explain(
@@ -150,6 +148,19 @@ fn explain(
         runs.extend(resolve(&context.home, &group.0)?);
     }
     jobs::run_all(context, &runs)
+}
+
+/// Checks all that the file names, before anything is kept or trained: a mistake in the explanations must not show hours later.
+fn check_names(context: &Context, study: &StudyFile) -> Result<()> {
+    plugins::require_models(context, &study.models)?;
+    for name in &study.datasets {
+        Dataset::open(context.home.root(), name).map_err(Failure::bad)?;
+    }
+    results::metrics(&study.statistics.metrics)?;
+    results::metrics(std::slice::from_ref(&study.statistics.primary))?;
+    let Some(section) = &study.explain else { return Ok(()) };
+    results::metrics(&section.metrics)?;
+    plugins::require_methods(context, &section.methods)
 }
 
 /// Keeps the study file in the home. A study of the same name that asks for other runs is refused; other tests are fine,
@@ -281,7 +292,7 @@ fn explain_template(study: &StudyFile, section: &ExplainSection) -> Result<Templ
 }
 
 fn export(context: &Context, name: &str, format: Format, out: Option<&Path>) -> Result<()> {
-    let tables = super::results::study_tables(context, name)?;
+    let tables = results::study_tables(context, name)?;
     let text = match format {
         Format::Csv => lightbox_report::render::csv(&tables),
         Format::Md => tables.iter().map(lightbox_report::render::markdown).collect::<Vec<_>>().join("\n"),

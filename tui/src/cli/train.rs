@@ -108,7 +108,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let dataset = Dataset::open(context.home.root(), &arguments.data).map_err(Failure::bad)?;
     let plan = plan(context, &dataset, &arguments)?;
     let template = template(&dataset, &arguments)?;
-    super::plugins::require_model(context, &arguments.model)?;
+    super::plugins::require_models(context, std::slice::from_ref(&arguments.model))?;
     let group = GroupId::new(&arguments.model);
     let runs = queue(context, &dataset, &plan, &template, &group, None)?;
     context.out.line(&group.0);
