@@ -1,7 +1,7 @@
 //! `lightbox results`: tables with significance markers.
 
 use clap::Args;
-use lightbox_report::collect::trained;
+use lightbox_report::collect::{ModelRuns, incomparable, trained};
 use lightbox_report::models::{Design, default_metrics, models_table};
 use lightbox_report::{ReportError, Table, render};
 use lightbox_stats::{Correction, FoldTest, MetricId};
@@ -142,7 +142,7 @@ fn tables_of_study(
             planned_models: file.models.len(),
             seed: file.train.seed,
         };
-        tables.push(models_table(dataset, models, &design)?);
+        tables.extend(comparable_table(dataset, models, &design)?);
     }
     add_unfinished(&mut tables, &unfinished);
     tables.extend(method_tables::of_study(context, file, &queued, &metrics)?);
@@ -157,35 +157,41 @@ fn latest_tables(runs: &[RunDir], metrics: Vec<MetricId>, baseline: Option<&str>
         let Some(reference) = baseline.map(str::to_owned).or_else(|| models.first().map(|m| m.model.clone())) else {
             continue;
         };
-        let Some(of_reference) = models.iter().find(|m| m.model == reference) else { continue };
-        let comparable: Vec<_> = models
-            .iter()
-            .filter(|m| lightbox_report::collect::incomparable(&[(*of_reference).clone(), (*m).clone()]).is_none())
-            .cloned()
-            .collect();
         let positive = models.iter().flat_map(|m| &m.runs).any(|r| r.config.dataset.positive.is_some());
         let design = Design {
-            baseline: reference,
+            baseline: reference.clone(),
             post_hoc: baseline.is_some(),
             primary: None,
             test: FoldTest::NadeauBengio,
             correction: Correction::Holm,
             alpha: 0.05,
             metrics: if metrics.is_empty() { default_metrics(positive) } else { metrics.clone() },
-            planned_models: comparable.len(),
+            planned_models: comparable(models, &reference).len(),
             seed: 0,
         };
-        let mut table = models_table(dataset, &comparable, &design)?;
-        let left_out = models.len() - comparable.len();
-        if left_out > 0 {
-            table
-                .notes
-                .push(format!("{left_out} more model(s) on other splits are not comparable with {}", design.baseline));
-        }
-        tables.push(table);
+        tables.extend(comparable_table(dataset, models, &design)?);
     }
     add_unfinished(&mut tables, &unfinished);
     Ok(tables)
+}
+
+/// The models that stand on the same splits, folds and seeds as the baseline.
+fn comparable(models: &[ModelRuns], baseline: &str) -> Vec<ModelRuns> {
+    let Some(reference) = models.iter().find(|m| m.model == baseline) else { return Vec::new() };
+    let fits = |m: &&ModelRuns| incomparable(&[reference.clone(), (*m).clone()]).is_none();
+    models.iter().filter(fits).cloned().collect()
+}
+
+/// The table of a dataset's comparable models, which says who is left out and why; none before the baseline has finished runs.
+fn comparable_table(dataset: &str, models: &[ModelRuns], design: &Design) -> Result<Option<Table>> {
+    let kept = comparable(models, &design.baseline);
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let mut table = models_table(dataset, &kept, design)?;
+    let reasons = models.iter().filter_map(|m| incomparable(&[kept[0].clone(), m.clone()]));
+    table.notes.extend(reasons.map(|reason| format!("left out: {reason}")));
+    Ok(Some(table))
 }
 
 /// The runs of the last group of each model on each dataset.
