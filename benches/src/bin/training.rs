@@ -119,7 +119,7 @@ fn main() -> Result<()> {
     train(&network, data, &settings, folder.path(), &cancel.clone(), &mut |event| {
         // The event comes after the backward pass of a step; turns are cut there, a whole number of steps apart.
         let Event::Step { step, .. } = event else { return };
-        if (step as usize - 1) % TURN != 0 {
+        if !(step as usize - 1).is_multiple_of(TURN) {
             return;
         }
         if step as usize > TURN + 1 {
