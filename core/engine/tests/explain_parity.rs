@@ -4,6 +4,8 @@
 //! precision on both sides: in single precision two right programs differ by 1e-2 at an early layer, since rounding turns a
 //! ReLU on here and off there. That the networks themselves are right in single precision is shown beside them.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod explain_support;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! Training follows PyTorch: whole runs of ResNet50, optimizer steps, schedules and losses.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod train_support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Runs: resuming, stopping, backing off, bad checkpoints and bad losses.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod train_support;
 
 use std::fs;
