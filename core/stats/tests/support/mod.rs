@@ -46,7 +46,8 @@ impl Random {
 /// Sends cases to a script of `tests/oracles` and reads its answers.
 pub fn ask(script: &str, cases: &[Value]) -> Vec<Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracles");
-    let python = std::env::var_os("LIGHTBOX_ORACLE_PYTHON").expect("run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON");
+    let python =
+        std::env::var_os("LIGHTBOX_ORACLE_PYTHON").expect("run ./justw test, which sets LIGHTBOX_ORACLE_PYTHON");
     let mut child = Command::new(&python)
         .arg(root.join(script))
         .stdin(Stdio::piped())
