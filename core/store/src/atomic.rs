@@ -25,10 +25,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |out| out.write_all(bytes))
 }
 
-/// As [`write`], with the content produced by `fill`.
+/// As [`write()`], with the content produced by `fill`.
 ///
 /// # Errors
-/// Those of [`write`], and what `fill` returns.
+/// Those of [`write()`], and what `fill` returns.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let temporary = temporary_beside(path);
     let outcome = (|| {

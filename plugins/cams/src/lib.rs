@@ -1,7 +1,7 @@
 //! CAM methods that need one gradient at most, as plugins: a file each, with the formula at its head.
 //!
 //! A method writes only its term: what one channel of one image contributes ([`term::Term`]). How terms become a map, by their
-//! sum or by their first principal component, and the plumbing around it are in [`method`]. Formulas, parameters and what
+//! sum or by their first principal component, and the plumbing around it are in `method`. Formulas, parameters and what
 //! differs from the publications are in `docs/explanations.md`.
 
 mod eigencam;

@@ -1,8 +1,8 @@
 //! Explanations: which part of an image a network's answer rests on.
 //!
 //! An [`Explainer`] has a network, layers and methods, and explains batches of images. All methods share one pass
-//! ([`pass`]): the trunk without a graph up to the first layer, the head with one, and the gradient towards the layers'
-//! activations only. What methods call back is in [`services`]; their raw maps become heatmaps in [`pipeline`].
+//! (`pass`): the trunk without a graph up to the first layer, the head with one, and the gradient towards the layers'
+//! activations only. What methods call back is in `services`; their raw maps become heatmaps in [`pipeline`].
 //!
 //! Formulas, parameters and what differs from other packages: `docs/explanations.md`.
 
