@@ -298,3 +298,24 @@ fn finish(job: &mut Job, config: &ExplainConfig, done: Done, wanted: &[usize], i
     let partial = job.dir.file("explain.partial.jsonl");
     std::fs::remove_file(&partial).map_err(|e| Failure::failed(format!("cannot remove {}: {e}", partial.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_job_knows_its_images_and_which_maps_were_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("explain.partial.jsonl");
+        let alike =
+            r#"{"methods":["a","b"],"differences":[[0.0,0.0],[0.0,0.0]],"compared":[[false,true],[false,false]]}"#;
+        // The crash broke the last line.
+        let text = format!("{{\"alike\":{alike}}}\n{{\"image\":\"one\",\"rows\":[]}}\n{{\"image\":\"two\",\"ro");
+        std::fs::write(&path, text).unwrap();
+        let (rows, seen) = read_partial(&path);
+        assert_eq!(rows.keys().collect::<Vec<_>>(), ["one"]);
+        assert_eq!(seen.pairs(), [("a", "b")]);
+        let (rows, seen) = read_partial(&folder.path().join("nothing"));
+        assert!(rows.is_empty() && seen.pairs().is_empty());
+    }
+}
