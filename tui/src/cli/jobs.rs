@@ -1,5 +1,7 @@
 //! Runs jobs here and now and shows how they get on.
 
+use std::collections::BTreeMap;
+
 use lightbox_scheduler::{Interrupt, Outcome, WorkerProgram, run_in_foreground};
 use lightbox_store::run::{Event, EventKind};
 use lightbox_store::{JobConfig, RunDir};
@@ -52,6 +54,20 @@ fn label(config: &JobConfig, index: usize, total: usize) -> String {
     format!("[{}/{total}] {what}", index + 1)
 }
 
+/// What one line has room for of an epoch's metrics; `events.jsonl` has all of them.
+fn in_short(metrics: &BTreeMap<String, f64>) -> String {
+    const SHOWN: [(&str, &str, usize); 4] = [
+        ("train/loss", "training loss", 4),
+        ("validation/loss", "validation loss", 4),
+        ("validation/balanced-accuracy", "balanced accuracy", 3),
+        ("images-per-second", "images/s", 0),
+    ];
+    let shown = SHOWN
+        .iter()
+        .filter_map(|(name, label, digits)| metrics.get(*name).map(|value| format!("{label} {value:.digits$}")));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
 /// Shows one job's events as lines or a progress bar.
 struct View<'a> {
     context: &'a Context,
@@ -70,8 +86,7 @@ impl<'a> View<'a> {
             EventKind::Resumed { epoch } => self.say(&format!("resumed in epoch {}, step {}", epoch + 1, event.step)),
             EventKind::Epoch { epoch, metrics } => {
                 self.progress = None;
-                let shown: Vec<String> = metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-                self.say(&format!("epoch {}: {}", epoch + 1, shown.join(", ")));
+                self.say(&format!("epoch {}: {}", epoch + 1, in_short(metrics)));
             }
             EventKind::Progress { phase, done, total } => self.advance(phase, *done, *total),
             EventKind::Warning { text } => self.say(&format!("warning: {text}")),
