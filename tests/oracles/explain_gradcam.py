@@ -187,6 +187,23 @@ def taps(net, layer, x, targets):
     return kept["a"].detach().clone(), kept["a"].grad.clone(), logits.detach()
 
 
+def plus_plus_of_rounded(net, layer, x, targets):
+    """grad-cam's own GradCAM++ where activations and gradients pass from network to method in single precision, as they do
+    in Lightbox; all else in double. After SiLU the formula has poles, and near one it is rounding that decides."""
+    kept = {}
+
+    def hook(_, __, output):
+        kept["a"] = output.detach().float().to(output.dtype).requires_grad_()
+        return kept["a"]
+    handle = layer.register_forward_hook(hook)
+    net(x)[torch.arange(len(targets)), targets].sum().backward()
+    handle.remove()
+    a = kept["a"].detach().double().numpy()
+    g = kept["a"].grad.float().double().numpy()
+    weights = GradCAMPlusPlus.get_cam_weights(None, None, None, None, a, g)
+    return (weights[:, :, None, None] * a).sum(1)
+
+
 def ablation_double(head, activations, targets):
     """sum_k (s - s_k) / |s| A_k in double precision, the head run once for each channel."""
     maps = []
@@ -226,6 +243,7 @@ def case(name, case_name, layers, size, net, callable_net, default, head, folder
     if len(chosen) == 1:
         a, g, _ = taps(callable_net, chosen[0], x, targets)
         out["activations.shape"] = torch.tensor(a.shape)
+        put("gradcam++.rounded", pipeline(plus_plus_of_rounded(callable_net, chosen[0], x, targets), size))
         for method, kind in EIGEN.items():
             with kind(model=callable_net, target_layers=chosen) as cam:
                 put(method, cam(input_tensor=x, targets=wanted))

@@ -24,8 +24,9 @@ const TOLERANCE: f32 = 1e-5;
 /// grad-cam's AblationCAM carries the noise of its own runs.
 const ABLATION_TOLERANCE: f32 = 1e-4;
 const ABLATION_DOUBLE_TOLERANCE: f32 = 1e-5;
-/// Where activations are negative (SiLU), the denominator of GradCAM++ comes near zero, which amplifies the rounding of A and G.
-const POLE_TOLERANCE: f32 = 1e-4;
+/// Where activations are negative (SiLU), the denominator of GradCAM++ comes near zero, which amplifies the rounding of A and G:
+/// by 1.7e-5 on the images made here, 2.6e-4 on photographs. grad-cam given the same rounded A and G is held to `TOLERANCE`.
+const POLE_TOLERANCE: f32 = 1e-3;
 
 const SUMS: [&str; 6] = ["gradcam", "gradcam++", "xgradcam", "layercam", "hirescam", "gradcam-elementwise"];
 const EIGEN: [&str; 2] = ["eigencam", "eigengradcam"];
@@ -135,6 +136,9 @@ fn compare(network: &dyn Network, case: &Case) -> Vec<String> {
             let double = case.map("ablationcam.double").unwrap();
             check(&mut failures, format!("{what} (double)"), &map, &double, ABLATION_DOUBLE_TOLERANCE);
         } else {
+            if let Some(rounded) = case.map(&format!("{id}.rounded")) {
+                check(&mut failures, format!("{what} (rounded)"), &map, &rounded, TOLERANCE);
+            }
             let pole = id == "gradcam++" && case.name == "efficientnet_b0 early";
             let tolerance = if pole { POLE_TOLERANCE } else { TOLERANCE };
             check(&mut failures, what, &map, &case.map(id).unwrap(), tolerance);
