@@ -3,6 +3,7 @@
 use clap::Args;
 use lightbox_store::run::{DeviceChoice, EvaluateConfig, FORMAT, Part, SplitRows, resolve};
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
+use serde_json::Value;
 
 use super::{Context, jobs, train};
 use crate::failure::{Failure, Result};
@@ -52,11 +53,39 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     };
     context.out.line(&group.0);
     jobs::run_all(context, &runs)?;
-    for run in &runs {
-        let metrics: serde_json::Value = run.read_json("metrics.json")?;
-        context.out.record(&metrics)?;
+    let records = runs.iter().map(|run| Ok(run.read_json("metrics.json")?)).collect::<Result<Vec<Value>>>()?;
+    if context.out.json {
+        return records.iter().try_for_each(|record| context.out.record(record));
     }
+    let (header, rows) = table(&records);
+    context.out.table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
+    context.out.note("per class, confusion, reliability and each image: metrics.json and predictions.csv of the run");
     Ok(())
+}
+
+/// A row for each metric. Each record has a column, and so has each fold's network where a record is of their mean.
+fn table(records: &[Value]) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut columns: Vec<(String, &Value)> = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        match record["each_fold"].as_array().filter(|folds| folds.len() > 1) {
+            Some(folds) => {
+                columns.push(("mean of the folds".to_owned(), &record["figures"]));
+                columns.extend(folds.iter().enumerate().map(|(fold, figures)| (format!("fold {}", fold + 1), figures)));
+            }
+            None => columns.push((format!("run {}", index + 1), &record["figures"])),
+        }
+    }
+    let names = columns.first().and_then(|(_, figures)| figures["metrics"].as_array()).into_iter().flatten();
+    let row = |name: &str| {
+        let figure = |figures: &Value| {
+            let metrics = figures["metrics"].as_array();
+            let found = metrics.into_iter().flatten().find(|metric| metric["metric"] == name);
+            found.and_then(|metric| metric["value"].as_f64()).map_or("–".to_owned(), |value| format!("{value:.3}"))
+        };
+        std::iter::once(name.to_owned()).chain(columns.iter().map(|(_, figures)| figure(figures))).collect()
+    };
+    let rows = names.filter_map(|metric| metric["metric"].as_str()).map(row).collect();
+    (std::iter::once("metric".to_owned()).chain(columns.iter().map(|(title, _)| title.clone())).collect(), rows)
 }
 
 type Parent = (RunDir, lightbox_store::run::TrainConfig);
@@ -97,6 +126,12 @@ fn external(
         Some(path) => read_class_map(path)?,
         None => Default::default(),
     };
+    if parents.iter().any(|(_, config)| config.dataset.fingerprint == dataset.listing_hash()) {
+        context.out.note(format!(
+            "warning: these networks learnt from {name}, so this is no external test; without --data each is evaluated on \
+             images that it has not seen"
+        ));
+    }
     let known = &parents[0].1.dataset.classes;
     for class in dataset.classes() {
         let mapped = class_map.get(class).unwrap_or(class);
@@ -148,4 +183,22 @@ fn read_class_map(path: &std::path::Path) -> Result<std::collections::BTreeMap<S
         map.insert(from.trim().to_owned(), to.trim().to_owned());
     }
     Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_mean_of_folds_stands_beside_each() {
+        let figures = |value: f64| json!({"metrics": [{"metric": "accuracy", "value": value}, {"metric": "auroc", "value": null}]});
+        let mean = json!({"figures": figures(0.5), "each_fold": [figures(0.25), figures(0.75)]});
+        let (header, rows) = table(&[mean]);
+        assert_eq!(header, ["metric", "mean of the folds", "fold 1", "fold 2"]);
+        assert_eq!(rows, [["accuracy", "0.500", "0.250", "0.750"], ["auroc", "–", "–", "–"]]);
+        let (header, rows) = table(&[json!({"figures": figures(1.0)})]);
+        assert_eq!((header.len(), rows[0][1].as_str()), (2, "1.000"));
+    }
 }

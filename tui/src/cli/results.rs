@@ -103,9 +103,10 @@ pub fn metrics(given: &[String]) -> Result<Vec<MetricId>> {
 
 fn metric(name: &str) -> Result<MetricId> {
     MetricId::ALL.iter().copied().find(|m| m.id() == name).ok_or_else(|| {
-        let known = MetricId::ALL.iter().map(|m| m.id());
-        let hint = names::nearest(name, known).map(|n| format!("; did you mean {n:?}?"));
-        Failure::bad(format!("no metric is called {name:?}{}", hint.unwrap_or_default()))
+        let known = || MetricId::ALL.iter().map(|m| m.id());
+        let hint = names::nearest(name, known()).map(|n| format!("did you mean {n:?}?"));
+        let hint = hint.unwrap_or_else(|| format!("there are: {}", known().collect::<Vec<_>>().join(", ")));
+        Failure::bad(format!("no metric is called {name:?}; {hint}"))
     })
 }
 

@@ -106,9 +106,10 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let dataset = Dataset::open(context.home.root(), &arguments.data).map_err(Failure::bad)?;
-    let plan = plan(context, &dataset, &arguments)?;
-    let template = template(&dataset, &arguments)?;
+    // What is quickly found wrong comes before the plan, which reads every image.
     super::plugins::require_models(context, std::slice::from_ref(&arguments.model))?;
+    let template = template(&dataset, &arguments)?;
+    let plan = plan(context, &dataset, &arguments)?;
     let group = GroupId::new(&arguments.model);
     let runs = queue(context, &dataset, &plan, &template, &group, None)?;
     context.out.line(&group.0);
