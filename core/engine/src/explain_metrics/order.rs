@@ -56,7 +56,11 @@ pub fn ascending(values: &[f32], seed: u64) -> Vec<u32> {
 
 /// How many of `count` pixels lie below the percentile `p` when all differ.
 pub fn below_percentile(count: usize, p: f64) -> usize {
-    (virtual_index(count, p).ceil() as usize).min(count)
+    let position = virtual_index(count, p);
+    // 275 * 0.56 is 154.00000000000003: rounding must not add a pixel to a position that is a whole number.
+    let whole = position.round();
+    let position = if (position - whole).abs() < 1e-9 * whole.max(1.0) { whole } else { position.ceil() };
+    (position as usize).min(count)
 }
 
 /// Position of the percentile in the sorted values, as numpy computes it for a Python number.
@@ -102,6 +106,13 @@ mod tests {
             let below = values.iter().filter(|v| **v < threshold).count();
             prop_assert_eq!(below, below_percentile(values.len(), f64::from(p)));
         }
+    }
+
+    #[test]
+    fn a_percentile_on_a_pixel_leaves_that_pixel() {
+        assert_eq!(below_percentile(276, 56.0), 154);
+        assert_eq!(below_percentile(277, 56.0), 155);
+        assert_eq!(below_percentile(224 * 224, 20.0), 10_035);
     }
 
     #[test]
