@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::config::JobConfig;
 use super::events::{Event, EventReader, EventWriter};
 use super::id::RunId;
+use super::queue::QueueEntry;
 use super::split::SplitRows;
 use super::status::RunStatus;
 use crate::atomic;
@@ -93,7 +94,27 @@ impl RunDir {
     /// # Errors
     /// When `events.jsonl` exists and cannot be read.
     pub fn status(&self) -> Result<RunStatus> {
-        Ok(RunStatus::of(&self.events()?))
+        Ok(RunStatus::of(&self.events()?, self.queue_entry()?.as_ref()))
+    }
+
+    /// Its place in the queue; none when it was never queued.
+    ///
+    /// # Errors
+    /// When `queue.json` exists and cannot be read.
+    pub fn queue_entry(&self) -> Result<Option<QueueEntry>> {
+        match self.read_json("queue.json") {
+            Ok(entry) => Ok(Some(entry)),
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes its place in the queue. Only the daemon does this, and whoever makes the run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_queue_entry(&self, entry: &QueueEntry) -> Result<()> {
+        self.write_json("queue.json", entry)
     }
 
     /// All events so far.

@@ -5,6 +5,7 @@ mod dir;
 mod events;
 mod id;
 mod provenance;
+mod queue;
 mod scores;
 mod split;
 mod status;
@@ -18,6 +19,7 @@ pub use dir::{RunDir, list_runs, resolve};
 pub use events::{Event, EventKind, EventReader, EventWriter};
 pub use id::{GroupId, RunId};
 pub use provenance::{PluginUsed, Provenance};
+pub use queue::{Placement, QueueEntry, Wish};
 pub use scores::{
     ExplainRow, PredictionRow, Predictions, read_explain, read_predictions, write_explain, write_predictions,
 };

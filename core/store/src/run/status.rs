@@ -1,15 +1,18 @@
-//! The state of a run, read from its events.
+//! The state of a run, read from its events and from its place in the queue.
 
 use serde::{Deserialize, Serialize};
 
 use super::events::{Event, EventKind};
+use super::queue::{QueueEntry, Wish};
 
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum RunStatus {
-    /// No worker has taken it yet.
+    /// No worker has it; its turn will come, or someone runs it by hand.
     Queued,
+    /// In the queue, but held back by its user.
+    Paused,
     /// A worker on this machine has it, or one on another machine may have.
     Running {
         /// The worker's process id.
@@ -26,11 +29,25 @@ pub enum RunStatus {
     },
     /// Stopped by the user, or its worker died without a word; it can be resumed.
     Interrupted,
+    /// Taken out of the queue by its user.
+    Cancelled,
 }
 
 impl RunStatus {
-    /// Reads the state from a run's events; a worker of this machine that is gone means interrupted.
-    pub fn of(events: &[Event]) -> Self {
+    /// Reads the state from a run's events and its place in the queue, if it has one.
+    pub fn of(events: &[Event], entry: Option<&QueueEntry>) -> Self {
+        let attempt = events.iter().map(|e| e.attempt).max().unwrap_or(0);
+        match (Self::of_events(events), entry) {
+            (status @ (Self::Running { .. } | Self::Finished), _) | (status, None) => status,
+            (_, Some(QueueEntry { wish: Wish::Cancel, .. })) => Self::Cancelled,
+            (status @ Self::Failed { .. }, Some(entry)) if attempt > entry.forgiven => status,
+            (_, Some(QueueEntry { wish: Wish::Pause, .. })) => Self::Paused,
+            (_, Some(QueueEntry { wish: Wish::Run, .. })) => Self::Queued,
+        }
+    }
+
+    /// What the events alone say; a worker of this machine that is gone means interrupted.
+    fn of_events(events: &[Event]) -> Self {
         let mut status = Self::Queued;
         for event in events {
             status = match &event.kind {
@@ -58,6 +75,8 @@ impl RunStatus {
             Self::Finished => "finished",
             Self::Failed { .. } => "failed",
             Self::Interrupted => "interrupted",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -87,8 +106,21 @@ mod tests {
         let start = process_start(me).unwrap();
         let alive = EventKind::Started { pid: me, pid_start: start, host: host.clone() };
         let recycled = EventKind::Started { pid: me, pid_start: start + 1, host };
-        assert!(matches!(RunStatus::of(&[event(alive)]), RunStatus::Running { .. }));
-        assert_eq!(RunStatus::of(&[event(recycled)]), RunStatus::Interrupted);
-        assert_eq!(RunStatus::of(&[]), RunStatus::Queued);
+        assert!(matches!(RunStatus::of(&[event(alive)], None), RunStatus::Running { .. }));
+        assert_eq!(RunStatus::of(&[event(recycled)], None), RunStatus::Interrupted);
+        assert_eq!(RunStatus::of(&[], None), RunStatus::Queued);
+    }
+
+    #[test]
+    fn the_queue_decides_what_an_unfinished_run_waits_for() {
+        let entry = |wish, forgiven| QueueEntry { wish, forgiven, ..QueueEntry::default() };
+        let of = |kind: EventKind, wish, forgiven| RunStatus::of(&[event(kind)], Some(&entry(wish, forgiven)));
+        let failed = || EventKind::Failed { error: "e".into() };
+        assert_eq!(of(EventKind::Interrupted, Wish::Run, 0), RunStatus::Queued);
+        assert_eq!(of(EventKind::Interrupted, Wish::Pause, 0), RunStatus::Paused);
+        assert_eq!(of(EventKind::Interrupted, Wish::Cancel, 0), RunStatus::Cancelled);
+        assert_eq!(of(failed(), Wish::Run, 0), RunStatus::Failed { error: "e".into() });
+        assert_eq!(of(failed(), Wish::Run, 1), RunStatus::Queued);
+        assert_eq!(of(EventKind::Finished, Wish::Cancel, 0), RunStatus::Finished);
     }
 }
