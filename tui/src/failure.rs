@@ -62,7 +62,7 @@ impl From<SchedulerError> for Failure {
     fn from(error: SchedulerError) -> Self {
         match error {
             SchedulerError::Interrupted => Self::Interrupted,
-            SchedulerError::Worker { code: 2, message } => Self::BadInput(message),
+            SchedulerError::Worker { code: 2, message } | SchedulerError::Refused(message) => Self::BadInput(message),
             SchedulerError::Store(inner) => inner.into(),
             other => Self::failed(other),
         }

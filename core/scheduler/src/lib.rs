@@ -1,11 +1,15 @@
 //! Runs jobs: one worker process each, so that a plugin that crashes costs one job and nothing else.
 
-mod foreground;
+mod client;
+pub mod daemon;
 mod interrupt;
+pub mod protocol;
+mod settings;
 mod worker;
 
-pub use foreground::{Outcome, run_in_foreground};
+pub use client::{Client, daemon_process};
 pub use interrupt::Interrupt;
+pub use settings::Settings;
 pub use worker::{Answer, WorkerProgram};
 
 /// What can go wrong with worker processes.
@@ -32,6 +36,12 @@ pub enum SchedulerError {
         /// Its exit code: 1 failed, 2 bad input.
         code: i32,
     },
+    /// The daemon cannot be reached, started or understood.
+    #[error("{0}")]
+    Daemon(String),
+    /// The daemon was asked for something that makes no sense.
+    #[error("{0}")]
+    Refused(String),
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
@@ -45,3 +55,18 @@ pub enum SchedulerError {
 
 /// Result with [`SchedulerError`].
 pub type Result<T> = std::result::Result<T, SchedulerError>;
+
+impl SchedulerError {
+    /// The exit code that belongs to it: 2 for bad input, 130 interrupted, else 1.
+    pub fn code(&self) -> i32 {
+        use lightbox_store::StoreError;
+        match self {
+            Self::Refused(_) => 2,
+            Self::Worker { code, .. } => *code,
+            Self::Interrupted => 130,
+            Self::Store(StoreError::Content { .. } | StoreError::NotFound(_) | StoreError::Invalid(_)) => 2,
+            Self::Store(StoreError::Io { .. }) | Self::NoWorker(_) | Self::Start { .. } | Self::Daemon(_) => 1,
+            Self::Signals(_) => 1,
+        }
+    }
+}

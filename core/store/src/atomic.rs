@@ -49,6 +49,25 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Res
     Ok(())
 }
 
+/// Writes `bytes` to a new file in a folder that nobody looks at yet. [`sync_file_system`] makes it durable.
+///
+/// # Errors
+/// When the folder is not writable or the disk is full.
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|e| StoreError::io("write", path, e))
+}
+
+/// Makes all that was written to the file system of `folder` durable.
+///
+/// # Errors
+/// When the folder cannot be opened or the disk is full.
+pub fn sync_file_system(folder: &Path) -> Result<()> {
+    let fail = |e: std::io::Error| StoreError::io("sync", folder, e);
+    let file = File::open(folder).map_err(fail)?;
+    rustix::fs::syncfs(&file).map_err(|e| fail(e.into()))
+}
+
 /// Makes a rename in `folder` durable.
 ///
 /// # Errors

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use lightbox_engine::torch::says_out_of_memory;
+use lightbox_store::run::FailureCause;
+
 /// Why the worker ended without doing what it was asked.
 #[derive(Debug)]
 pub enum Failure {
@@ -25,6 +28,15 @@ impl Failure {
     /// Bad input, in a sentence.
     pub fn bad(message: impl fmt::Display) -> Self {
         Self::BadInput(message.to_string())
+    }
+
+    /// What kind of failure it is.
+    pub fn cause(&self) -> FailureCause {
+        match self {
+            Self::BadInput(_) => FailureCause::BadInput,
+            Self::Failed(message) if says_out_of_memory(message) => FailureCause::OutOfMemory,
+            Self::Failed(_) | Self::Interrupted => FailureCause::Other,
+        }
     }
 
     /// The exit code.

@@ -34,6 +34,15 @@ struct Cli {
 enum Command {
     /// Run the job of a run directory
     Run {
+        /// The caller holds the directory's lock and passes it on as standard input
+        #[arg(long)]
+        lock_on_stdin: bool,
+        /// Stop when a file `stop` appears in the directory
+        #[arg(long)]
+        heed_stop_file: bool,
+        /// Device, instead of the one that was asked for
+        #[arg(long)]
+        device: Option<String>,
         /// The run directory
         dir: PathBuf,
     },
@@ -73,7 +82,13 @@ fn run(cli: Cli) -> Result<()> {
     }
     let home = Home::locate(cli.home.as_deref())?;
     match cli.command {
-        Command::Run { dir } => job::run(home, &dir, cancel_on_signal()?),
+        Command::Run { lock_on_stdin, heed_stop_file, device, dir } => {
+            let cancel = cancel_on_signal()?;
+            if heed_stop_file {
+                job::cancel_on_file(&dir, Arc::clone(&cancel));
+            }
+            job::run(home, &dir, lock_on_stdin, device, cancel)
+        }
         Command::Probe { .. } => Ok(()),
         Command::Plugins => plugins::list(&home),
         Command::Explain { request } => single::run(&home, &request),

@@ -59,7 +59,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
 fn one(context: &Context, name: &str, side: &str) -> Result<ModelRuns> {
     let (datasets, unfinished) = trained(&resolve(&context.home, name)?)?;
     if let Some(first) = unfinished.first() {
-        return Err(Failure::bad(format!("{name}: {first}; finish it first: lightbox runs resume {name}")));
+        return Err(Failure::bad(format!("{name}: {first}; see `lightbox queue list {name}`")));
     }
     let mut models: Vec<ModelRuns> = datasets.into_iter().flat_map(|(_, models)| models).collect();
     match (models.pop(), models.pop()) {

@@ -45,7 +45,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let text = study_file(epochs);
     let path = context.home.root().join("demo.toml");
     lightbox_store::atomic::write(&path, text.as_bytes())?;
-    study::execute(&context, StudyFile::read(&path)?, Path::new("."))?;
+    study::execute(&context, StudyFile::read(&path)?, Path::new("."), true)?;
     let group = study::queued(&context, "demo")?.train.first().map(|t| t.group.clone());
     let Some(group) = group else { return Err(Failure::failed("the demo queued no run")) };
     let image = lesion_image(&context)?;

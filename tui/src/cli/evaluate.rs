@@ -1,7 +1,7 @@
 //! `lightbox evaluate`: metrics and per-image predictions of trained runs, on their own or on another dataset.
 
 use clap::Args;
-use lightbox_store::run::{DeviceChoice, EvaluateConfig, FORMAT, Part, SplitRows, resolve};
+use lightbox_store::run::{DeviceChoice, EvaluateConfig, FORMAT, NewRun, Part, QueueEntry, SplitRows, resolve};
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
 use serde_json::Value;
 
@@ -52,7 +52,8 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         None => own(context, &arguments, &parents, &group)?,
     };
     context.out.line(&group.0);
-    jobs::run_all(context, &runs)?;
+    jobs::enqueue(context, &runs)?;
+    jobs::wait(context, &runs)?;
     let records = runs.iter().map(|run| Ok(run.read_json("metrics.json")?)).collect::<Result<Vec<Value>>>()?;
     if context.out.json {
         return records.iter().try_for_each(|record| context.out.record(record));
@@ -96,7 +97,7 @@ fn own(context: &Context, arguments: &Arguments, parents: &[Parent], group: &Gro
     let make = |(run, config): &Parent| {
         let split = run.split()?;
         let job = job(arguments, vec![run.config()?.run], config.dataset.clone(), Default::default(), &part, group)?;
-        Ok(RunDir::create(&context.home, &job, Some(&split))?)
+        Ok(RunDir::create(&context.home, &NewRun { config: job, split: Some(&split), entry: QueueEntry::now(0) })?)
     };
     parents.iter().map(make).collect()
 }
@@ -145,7 +146,8 @@ fn external(
     let runs = parents.iter().map(|(run, _)| Ok(run.config()?.run)).collect::<Result<Vec<_>>>()?;
     let part = arguments.split.clone().unwrap_or_else(|| "test".to_owned());
     let job = job(arguments, runs, train::dataset_ref(&dataset), class_map, &part, group)?;
-    Ok(RunDir::create(&context.home, &job, Some(&SplitRows { rows }))?)
+    let split = SplitRows { rows };
+    Ok(RunDir::create(&context.home, &NewRun { config: job, split: Some(&split), entry: QueueEntry::now(0) })?)
 }
 
 fn job(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use lightbox_store::run::{DeviceChoice, ExplainConfig, FORMAT, SplitRows, Target, resolve};
+use lightbox_store::run::{DeviceChoice, ExplainConfig, FORMAT, NewRun, QueueEntry, SplitRows, Target, resolve};
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
 
 use super::{Context, jobs, results, train};
@@ -56,7 +56,7 @@ pub struct Arguments {
     /// auto, cpu or cuda:I
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Wait for the end; jobs of this version always run in the foreground
+    /// Wait for the end and print the tables
     #[arg(long)]
     wait: bool,
 }
@@ -68,9 +68,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     super::plugins::require_methods(context, &arguments.methods)?;
     let template = template(&arguments)?;
     let group = GroupId::new("explain");
-    let runs = queue(context, &parents, &template, &group, None)?;
+    let runs = make_runs(context, &parents, &template, &group, None)?;
     context.out.line(&group.0);
-    jobs::run_all(context, &runs)?;
+    jobs::enqueue(context, &runs)?;
+    if !arguments.wait {
+        context.out.note(format!("queued {} runs; follow them with: lightbox queue watch {group}", runs.len()));
+        return Ok(());
+    }
+    jobs::wait(context, &runs)?;
     results::print_explanations(context, &group)
 }
 
@@ -119,8 +124,8 @@ fn template(arguments: &Arguments) -> Result<Template> {
     Ok(Template { config })
 }
 
-/// Makes an explanation run for each finished training run among `parents`.
-pub fn queue(
+/// Makes an explanation run for each training run among `parents`; it starts when that one is finished.
+pub fn make_runs(
     context: &Context,
     parents: &[RunDir],
     template: &Template,
@@ -131,11 +136,12 @@ pub fn queue(
     for parent in parents {
         let config = parent.config()?;
         let JobKind::Train(trained) = &config.job else { continue };
-        if parent.status()? != RunStatus::Finished {
+        let status = parent.status()?;
+        if matches!(status, RunStatus::Failed { .. } | RunStatus::Cancelled) {
             return Err(Failure::bad(format!(
-                "{} is {}; finish it first: lightbox runs resume {}",
+                "{} is {}; queue it again first: lightbox queue retry {}",
                 config.run,
-                parent.status()?.word(),
+                status.word(),
                 config.run
             )));
         }
@@ -151,7 +157,9 @@ pub fn queue(
             job: JobKind::ExplainEval(explain),
         };
         let split: SplitRows = parent.split()?;
-        runs.push(RunDir::create(&context.home, &job, Some(&split))?);
+        let after = if status == RunStatus::Finished { Vec::new() } else { vec![config.run.clone()] };
+        let entry = QueueEntry { after, ..QueueEntry::now(runs.len()) };
+        runs.push(RunDir::create(&context.home, &NewRun { config: job, split: Some(&split), entry })?);
     }
     if runs.is_empty() {
         return Err(Failure::bad("there is no training run among these; explain-eval takes the id of a training"));

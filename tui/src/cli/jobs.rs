@@ -1,57 +1,173 @@
-//! Runs jobs here and now and shows how they get on.
+//! Gives jobs to the queue, and shows how they get on while a command waits for them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use lightbox_scheduler::{Interrupt, Outcome, WorkerProgram, run_in_foreground};
-use lightbox_store::run::{Event, EventKind};
-use lightbox_store::{JobConfig, RunDir};
+use lightbox_scheduler::daemon::label;
+use lightbox_scheduler::protocol::{Action, Answer, JobState, JobView, News};
+use lightbox_scheduler::{Client, Interrupt, SchedulerError};
+use lightbox_store::RunDir;
+use lightbox_store::run::{Event, EventKind, FailureCause, RunId};
 
 use super::Context;
 use crate::failure::{Failure, Result};
 use crate::output::Progress;
 
-/// Runs jobs one after the other until all are done. Finished ones are passed over; interrupted ones resume.
+/// How often the interrupt is looked at while waiting for news.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A connection to the daemon, which is started when it does not run.
+pub fn client(context: &Context) -> Result<Client> {
+    let program = std::env::current_exe().map_err(|e| Failure::failed(format!("cannot find this program: {e}")))?;
+    Ok(Client::connect_or_start(&context.home, &program)?)
+}
+
+/// Gives runs to the queue.
+pub fn enqueue(context: &Context, runs: &[RunDir]) -> Result<()> {
+    let runs = runs.iter().map(|run| Ok(run.config()?.run)).collect::<Result<Vec<RunId>>>()?;
+    match client(context)?.ask(Action::Enqueue { runs })? {
+        Answer::Done { remarks, .. } => {
+            remarks.iter().for_each(|remark| context.out.note(remark));
+            Ok(())
+        }
+        _ => Err(Failure::failed("the daemon gave another answer than was asked for")),
+    }
+}
+
+/// Shows how jobs get on until all are settled. A daemon that ends meanwhile is started again.
 ///
-/// The first job that fails does not stop the others; the failures are then told together.
-pub fn run_all(context: &Context, runs: &[RunDir]) -> Result<()> {
-    let worker = WorkerProgram::find(context.home.root())?;
+/// The first job that fails does not stop the others; the failures are then told together. ctrl-c ends the waiting and
+/// not the jobs.
+pub fn wait(context: &Context, runs: &[RunDir]) -> Result<()> {
     let interrupt = Interrupt::watch()?;
-    let mut failures = Vec::new();
-    let mut worst = 1;
-    for (index, run) in runs.iter().enumerate() {
-        let config = run.config()?;
-        let mut view = View::new(context, label(&config, index, runs.len()));
-        match run_in_foreground(&worker, run, &interrupt, &mut |event| view.show(event))? {
-            Outcome::Finished => {}
-            Outcome::Failed { error, code } => {
-                worst = worst.max(code);
-                failures.push(format!("{}: {error}", config.run));
-            }
-            Outcome::Interrupted => {
-                context.out.note(format!("stopped; go on with: lightbox runs resume {}", config.group));
+    let mut waiting = Waiting::new(context, runs)?;
+    while !waiting.all_settled() {
+        match waiting.listen(&interrupt) {
+            Ok(()) => {}
+            Err(SchedulerError::Interrupted) => {
+                context.out.note(format!(
+                    "the jobs go on; see them with: lightbox queue list, stop them with: lightbox queue cancel {}",
+                    waiting.group
+                ));
                 return Err(Failure::Interrupted);
             }
+            // The daemon is gone: the next turn of the loop starts another one and lists again.
+            Err(SchedulerError::Daemon(sentence)) => waiting.lost(&sentence)?,
+            Err(error) => return Err(error.into()),
         }
     }
-    match failures.as_slice() {
-        [] => Ok(()),
-        [one] if worst == 2 => Err(Failure::BadInput(one.clone())),
-        [one] => Err(Failure::Failed(one.clone())),
-        [first, ..] => {
-            Err(Failure::Failed(format!("{} of {} runs failed; the first: {first}", failures.len(), runs.len())))
+    waiting.outcome(runs)
+}
+
+/// The jobs that a command waits for.
+struct Waiting<'a> {
+    context: &'a Context,
+    group: String,
+    views: BTreeMap<RunId, View<'a>>,
+    states: BTreeMap<RunId, (JobState, Option<String>)>,
+    losses: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(context: &'a Context, runs: &[RunDir]) -> Result<Self> {
+        let mut views = BTreeMap::new();
+        let mut group = String::new();
+        for (index, run) in runs.iter().enumerate() {
+            let config = run.config()?;
+            group.clone_from(&config.group.0);
+            let label = format!("[{}/{}] {}", index + 1, runs.len(), label(&config));
+            views.insert(config.run, View::new(context, label));
+        }
+        Ok(Self { context, group, views, states: BTreeMap::new(), losses: 0 })
+    }
+
+    fn all_settled(&self) -> bool {
+        self.views.keys().all(|run| self.states.get(run).is_some_and(|(state, _)| state.settled()))
+    }
+
+    /// Listens to one daemon until all is settled.
+    fn listen(&mut self, interrupt: &Interrupt) -> std::result::Result<(), SchedulerError> {
+        let program =
+            std::env::current_exe().map_err(|e| SchedulerError::Daemon(format!("cannot find this program: {e}")))?;
+        let mut client = Client::connect_or_start(&self.context.home, &program)?;
+        client.ask(Action::Subscribe)?;
+        self.list(&mut client)?;
+        let before = interrupt.count();
+        while !self.all_settled() {
+            if interrupt.count() > before {
+                return Err(SchedulerError::Interrupted);
+            }
+            match client.news(LOOK)? {
+                Some(News::Event { run, event }) => {
+                    if let Some(view) = self.views.get_mut(&run) {
+                        view.show(&event);
+                    }
+                }
+                Some(News::Job(job)) => self.take(&job),
+                Some(News::Missed) => self.list(&mut client)?,
+                Some(News::Gone { run }) if self.views.contains_key(&run) => {
+                    self.states.insert(run, (JobState::Failed, Some("its directory was removed".to_owned())));
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, client: &mut Client) -> std::result::Result<(), SchedulerError> {
+        let only: Vec<String> = self.views.keys().map(|run| run.0.clone()).collect();
+        if let Answer::Jobs { jobs } = client.ask(Action::List { only })? {
+            jobs.iter().for_each(|job| self.take(job));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, job: &JobView) {
+        let Some(view) = self.views.get_mut(&job.run) else { return };
+        let news = self.states.insert(job.run.clone(), (job.state, job.reason.clone()));
+        let changed = news.is_none_or(|(state, _)| state != job.state);
+        match job.state {
+            JobState::Paused | JobState::Cancelled | JobState::Blocked if changed => view.end(job),
+            _ => {}
+        }
+    }
+
+    fn lost(&mut self, sentence: &str) -> Result<()> {
+        const TOO_MANY: usize = 5;
+        self.losses += 1;
+        if self.losses > TOO_MANY {
+            return Err(Failure::failed(sentence));
+        }
+        std::thread::sleep(LOOK);
+        Ok(())
+    }
+
+    /// All done, or what failed.
+    fn outcome(self, runs: &[RunDir]) -> Result<()> {
+        let failures: Vec<String> = self
+            .states
+            .iter()
+            .filter(|(_, (state, _))| *state != JobState::Finished)
+            .map(|(run, (state, reason))| match (state, reason) {
+                (JobState::Failed | JobState::Blocked, Some(reason)) => format!("{run}: {reason}"),
+                (state, _) => format!("{run} is {}", state.word()),
+            })
+            .collect();
+        let bad_input = runs.iter().any(failed_by_bad_input);
+        match failures.as_slice() {
+            [] => Ok(()),
+            [one] if bad_input => Err(Failure::BadInput(one.clone())),
+            [one] => Err(Failure::Failed(one.clone())),
+            [first, ..] => {
+                Err(Failure::Failed(format!("{} of {} runs failed; the first: {first}", failures.len(), runs.len())))
+            }
         }
     }
 }
 
-/// What stands before each line about a job.
-fn label(config: &JobConfig, index: usize, total: usize) -> String {
-    use lightbox_store::JobKind;
-    let what = match &config.job {
-        JobKind::Train(c) => format!("{} {} fold {}/{}", c.dataset.name, c.model.id, c.split.fold + 1, c.split.folds),
-        JobKind::Evaluate(c) => format!("evaluate {} on {}", c.parents.len(), c.dataset.name),
-        JobKind::ExplainEval(c) => format!("explain {} ({})", c.parent, c.methods.join(", ")),
-    };
-    format!("[{}/{total}] {what}", index + 1)
+fn failed_by_bad_input(run: &RunDir) -> bool {
+    let events = run.events().unwrap_or_default();
+    matches!(events.last().map(|e| &e.kind), Some(EventKind::Failed { cause: FailureCause::BadInput, .. }))
 }
 
 /// What one line has room for of an epoch's metrics; `events.jsonl` has all of them.
@@ -94,13 +210,20 @@ impl<'a> View<'a> {
                 self.progress = None;
                 self.say("done");
             }
-            EventKind::Failed { error } => {
+            EventKind::Failed { error, .. } => {
                 self.progress = None;
                 self.say(&format!("failed: {error}"));
             }
             EventKind::Interrupted => self.progress = None,
             EventKind::Step { .. } | EventKind::Checkpoint { .. } => {}
         }
+    }
+
+    /// Says how a job stands that no worker will say anything about.
+    fn end(&mut self, job: &JobView) {
+        self.progress = None;
+        let reason = job.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        self.say(&format!("{}{reason}", job.state.word()));
     }
 
     fn advance(&mut self, phase: &str, done: usize, total: usize) {

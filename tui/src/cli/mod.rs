@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod daemon;
 mod data;
 mod demo;
 mod evaluate;
@@ -10,6 +11,7 @@ mod explain_eval;
 mod jobs;
 mod method_tables;
 mod plugins;
+mod queue;
 mod results;
 mod runs;
 mod show;
@@ -68,6 +70,12 @@ enum Command {
     Results(results::Arguments),
     /// Two runs or groups against each other
     Compare(compare::Arguments),
+    /// The queue: list, pause, resume, cancel, retry, move, logs, watch
+    #[command(subcommand)]
+    Queue(queue::Command),
+    /// The supervisor of the queue, which starts by itself
+    #[command(subcommand)]
+    Daemon(daemon::Command),
     /// Run directories
     #[command(subcommand)]
     Runs(runs::Command),
@@ -104,6 +112,8 @@ pub fn run() -> Result<()> {
         Command::Study(command) => study::run(&context, command),
         Command::Results(arguments) => results::run(&context, arguments),
         Command::Compare(arguments) => compare::run(&context, arguments),
+        Command::Queue(command) => queue::run(&context, command),
+        Command::Daemon(command) => daemon::run(&context, command),
         Command::Runs(command) => runs::run(&context, command),
         Command::Plugins(command) => plugins::run(&context, command),
         Command::Weights(command) => weights::run(&context, command),

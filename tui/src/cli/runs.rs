@@ -1,4 +1,4 @@
-//! `lightbox runs`: list, show, resume, remove and import run directories.
+//! `lightbox runs`: list, show, remove and import run directories.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use lightbox_store::run::{Part, list_runs, resolve};
 use lightbox_store::{JobKind, RunDir, RunStatus};
 use serde_json::{Value, json};
 
-use super::{Context, jobs};
+use super::Context;
 use crate::failure::{Failure, Result};
 
 /// What to do with run directories.
@@ -18,11 +18,6 @@ pub enum Command {
     /// One run or group: configuration, state and figures
     Show {
         /// Run or group id, or the beginning or end of one
-        run: String,
-    },
-    /// Go on with the runs of a group that are not finished
-    Resume {
-        /// Run or group id
         run: String,
     },
     /// Delete runs for good
@@ -45,7 +40,6 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::List => list(context),
         Command::Show { run } => show(context, &run),
-        Command::Resume { run } => jobs::run_all(context, &resolve(&context.home, &run)?),
         Command::Remove { run, yes } => remove(context, &run, yes),
         Command::Import { dir } => import(context, &dir),
     }

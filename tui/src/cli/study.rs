@@ -19,11 +19,11 @@ use crate::failure::{Failure, Result};
 /// What to do with studies.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a study file; what is finished already is not run again
+    /// Queue a study file's runs; what is finished already is not run again
     Run {
         /// The study file
         file: PathBuf,
-        /// Wait for the end; jobs of this version always run in the foreground
+        /// Wait for the end and print the tables
         #[arg(long)]
         wait: bool,
     },
@@ -81,18 +81,18 @@ pub struct Trained {
 /// Runs the command.
 pub fn run(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Run { file, wait: _ } => {
+        Command::Run { file, wait } => {
             let study = StudyFile::read(&file)?;
             let base = file.parent().map(Path::to_path_buf).unwrap_or_default();
-            execute(context, study, &base)
+            execute(context, study, &base, wait)
         }
         Command::Show { name } => results::print_study(context, &name),
         Command::Export { name, format, out } => export(context, &name, format, out.as_deref()),
     }
 }
 
-/// Queues what is not there yet, runs what is not finished, and prints the tables.
-pub fn execute(context: &Context, mut study: StudyFile, base: &Path) -> Result<()> {
+/// Queues what is not there yet or was stopped. Explanations wait for the trainings that they explain.
+pub fn execute(context: &Context, mut study: StudyFile, base: &Path, wait: bool) -> Result<()> {
     for path in study.train.pretrained.values_mut() {
         *path = std::path::absolute(base.join(&*path)).map_err(Failure::bad)?;
     }
@@ -119,27 +119,39 @@ pub fn execute(context: &Context, mut study: StudyFile, base: &Path) -> Result<(
     for trained in &queued.train {
         runs.extend(resolve(&context.home, &trained.group.0)?);
     }
-    jobs::run_all(context, &runs)?;
     if let Some(section) = &study.explain {
-        explain(context, &study, section, &folder, &mut queued)?;
+        runs.extend(explanations(context, &study, section, &folder, &mut queued)?);
     }
+    jobs::enqueue(context, &runs)?;
+    super::queue::retry_stopped(context, &runs)?;
+    if !wait {
+        let name = &study.name;
+        context.out.line(name);
+        context.out.note(format!(
+            "queued {} runs; follow them with: lightbox queue watch {name}, tables with: lightbox study show {name}",
+            runs.len()
+        ));
+        return Ok(());
+    }
+    jobs::wait(context, &runs)?;
     results::print_study(context, &study.name)
 }
 
-fn explain(
+/// The explanation runs of a study, made when they are not there yet.
+fn explanations(
     context: &Context,
     study: &StudyFile,
     section: &ExplainSection,
     folder: &Path,
     queued: &mut Queued,
-) -> Result<()> {
+) -> Result<Vec<RunDir>> {
     for trained in queued.train.clone().iter().filter(|t| t.model == section.model) {
         if queued.explain.iter().any(|(dataset, _)| *dataset == trained.dataset) {
             continue;
         }
         let group = GroupId::new("explain");
         let parents = resolve(&context.home, &trained.group.0)?;
-        explain_eval::queue(context, &parents, &explain_template(study, section)?, &group, Some(&study.name))?;
+        explain_eval::make_runs(context, &parents, &explain_template(study, section)?, &group, Some(&study.name))?;
         queued.explain.push((trained.dataset.clone(), group));
         write_queued(folder, queued)?;
     }
@@ -147,7 +159,7 @@ fn explain(
     for (_, group) in &queued.explain {
         runs.extend(resolve(&context.home, &group.0)?);
     }
-    jobs::run_all(context, &runs)
+    Ok(runs)
 }
 
 /// Checks all that the file names, before anything is kept or trained: a mistake in the explanations must not show hours later.
@@ -232,7 +244,7 @@ fn queue_model(context: &Context, study: &StudyFile, dataset: &Dataset, plan: &P
     let seeds = if study.split.seeds.is_empty() { vec![study.train.seed] } else { study.split.seeds.clone() };
     for seed in seeds {
         template.seed = seed;
-        train::queue(context, dataset, plan, &template, &group, Some(&study.name))?;
+        train::make_runs(context, dataset, plan, &template, &group, Some(&study.name))?;
     }
     Ok(group)
 }

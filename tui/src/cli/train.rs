@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lightbox_data::Dataset;
 use lightbox_store::run::{
-    Augmentation, ClassWeights, DatasetRef, DeviceChoice, FORMAT, ModelChoice, OptimizerChoice, Precision, Pretrained,
-    Schedule, SplitRef, TrainConfig,
+    Augmentation, ClassWeights, DatasetRef, DeviceChoice, FORMAT, ModelChoice, NewRun, OptimizerChoice, Precision,
+    Pretrained, QueueEntry, Schedule, SplitRef, SplitRows, TrainConfig,
 };
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId};
 
@@ -98,7 +98,7 @@ pub struct Arguments {
     /// Largest share of unreadable images before a run fails
     #[arg(long, default_value_t = 0.01, value_name = "X")]
     max_bad: f64,
-    /// Wait for the end; jobs of this version always run in the foreground
+    /// Wait for the end and print the tables
     #[arg(long)]
     wait: bool,
 }
@@ -111,9 +111,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let template = template(&dataset, &arguments)?;
     let plan = plan(context, &dataset, &arguments)?;
     let group = GroupId::new(&arguments.model);
-    let runs = queue(context, &dataset, &plan, &template, &group, None)?;
+    let runs = make_runs(context, &dataset, &plan, &template, &group, None)?;
     context.out.line(&group.0);
-    jobs::run_all(context, &runs)?;
+    jobs::enqueue(context, &runs)?;
+    if !arguments.wait {
+        context.out.note(format!("queued {} runs; follow them with: lightbox queue watch {group}", runs.len()));
+        return Ok(());
+    }
+    jobs::wait(context, &runs)?;
     super::results::print_group(context, &group)
 }
 
@@ -186,16 +191,16 @@ fn check_positive(flag: &str, value: f64) -> Result<()> {
 }
 
 /// Makes one run directory for each fold of the plan.
-pub fn queue(
+pub fn make_runs<'a>(
     context: &Context,
     dataset: &Dataset,
-    plan: &Plan,
+    plan: &'a Plan,
     template: &TrainConfig,
     group: &GroupId,
     study: Option<&str>,
 ) -> Result<Vec<RunDir>> {
     plan.check_class_weights(template, dataset)?;
-    let make = |(fold, rows): (usize, &lightbox_store::run::SplitRows)| {
+    let new = |(fold, split): (usize, &'a SplitRows)| {
         let mut config = template.clone();
         config.split = SplitRef {
             kind: plan.kind.clone(),
@@ -212,9 +217,10 @@ pub fn queue(
             study: study.map(str::to_owned),
             job: JobKind::Train(Box::new(config)),
         };
-        Ok(RunDir::create(&context.home, &job, Some(rows))?)
+        NewRun { config: job, split: Some(split), entry: QueueEntry::now(fold) }
     };
-    plan.folds.iter().enumerate().map(make).collect()
+    let new: Vec<NewRun<'_>> = plan.folds.iter().enumerate().map(new).collect();
+    Ok(RunDir::create_all(&context.home, &new)?)
 }
 
 /// The dataset as a job will see it.

@@ -40,7 +40,7 @@ impl From<tch::TchError> for TorchError {
 }
 
 /// Whether a sentence of libtorch, or of a plugin that passes one on, means that the device ran out of memory.
-pub(crate) fn says_out_of_memory(text: &str) -> bool {
+pub fn says_out_of_memory(text: &str) -> bool {
     // CUDA: "CUDA out of memory. Tried to allocate"; CPU: "DefaultCPUAllocator: can't allocate memory"; cuDNN and
     // cuBLAS name their own status for the same reason.
     const SIGNS: [&str; 5] = [

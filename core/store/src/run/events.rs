@@ -88,9 +88,28 @@ pub enum EventKind {
     Failed {
         /// The sentence that the user sees.
         error: String,
+        /// What kind of failure it is.
+        #[serde(default)]
+        cause: FailureCause,
     },
     /// The job was stopped by the user; its last checkpoint stands.
     Interrupted,
+}
+
+/// Why a job failed, as far as it decides what to do next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureCause {
+    /// What it was asked to do cannot be done; trying again would fail again.
+    BadInput,
+    /// Memory ran out, of the machine or of the GPU.
+    OutOfMemory,
+    /// Its worker was ended from outside, or nobody saw how it ended.
+    Lost,
+    /// Anything else.
+    #[default]
+    #[serde(other)]
+    Other,
 }
 
 /// Appends to `events.jsonl`. Each event is one `write` of one line, so a crash leaves at most one broken last line.

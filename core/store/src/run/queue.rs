@@ -42,6 +42,15 @@ pub enum Placement {
     },
 }
 
+impl QueueEntry {
+    /// The place of a job that is queued now, behind those queued before; `index` keeps the order of those queued together.
+    pub fn now(index: usize) -> Self {
+        let micros = time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000;
+        let order = i64::try_from(micros).unwrap_or(i64::MAX / 2).saturating_add(index as i64);
+        Self { order, ..Self::default() }
+    }
+}
+
 /// A run's place in the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueEntry {
@@ -60,6 +69,9 @@ pub struct QueueEntry {
     /// A failure of this attempt or an earlier one no longer counts: the job was queued again since.
     #[serde(default)]
     pub forgiven: u32,
+    /// Number of its last attempt when it was last started by the queue.
+    #[serde(default)]
+    pub attempts_before: u32,
     /// How often it was queued again without anyone asking, since it was last asked for.
     #[serde(default)]
     pub automatic_retries: u32,

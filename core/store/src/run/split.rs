@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic;
 use crate::error::{Result, StoreError};
 
 /// The part that an image plays in one fold.
@@ -17,6 +16,17 @@ pub enum Part {
     Validation,
     /// Read once, at the end.
     Test,
+}
+
+impl Part {
+    /// As in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// The images of one fold and their parts, by image id.
@@ -32,19 +42,16 @@ impl SplitRows {
         self.rows.iter().filter(move |(_, p)| *p == part).map(|(image, _)| image.as_str())
     }
 
-    /// Writes `image,part`.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        atomic::write_with(path, |out| {
-            let mut csv = csv::Writer::from_writer(out);
-            csv.write_record(["image", "part"])?;
-            for (image, part) in &self.rows {
-                csv.serialize((image, part))?;
-            }
-            csv.flush()
-        })
+    /// The file: `image,part`.
+    pub(super) fn to_csv(&self) -> Vec<u8> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let header = std::iter::once(["image", "part"]);
+        let rows = self.rows.iter().map(|(image, part)| [image.as_str(), part.as_str()]);
+        for row in header.chain(rows) {
+            // Writing to memory does not fail.
+            let _ = csv.write_record(row);
+        }
+        csv.into_inner().unwrap_or_default()
     }
 
     /// Reads `image,part`.

@@ -59,7 +59,7 @@ impl RunStatus {
                     }
                 }
                 EventKind::Finished => Self::Finished,
-                EventKind::Failed { error } => Self::Failed { error: error.clone() },
+                EventKind::Failed { error, .. } => Self::Failed { error: error.clone() },
                 EventKind::Interrupted => Self::Interrupted,
                 _ => continue,
             };
@@ -94,6 +94,7 @@ pub fn process_start(pid: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::FailureCause;
 
     fn event(kind: EventKind) -> Event {
         Event { time: 0.0, attempt: 1, step: 0, kind }
@@ -115,7 +116,7 @@ mod tests {
     fn the_queue_decides_what_an_unfinished_run_waits_for() {
         let entry = |wish, forgiven| QueueEntry { wish, forgiven, ..QueueEntry::default() };
         let of = |kind: EventKind, wish, forgiven| RunStatus::of(&[event(kind)], Some(&entry(wish, forgiven)));
-        let failed = || EventKind::Failed { error: "e".into() };
+        let failed = || EventKind::Failed { error: "e".into(), cause: FailureCause::Other };
         assert_eq!(of(EventKind::Interrupted, Wish::Run, 0), RunStatus::Queued);
         assert_eq!(of(EventKind::Interrupted, Wish::Pause, 0), RunStatus::Paused);
         assert_eq!(of(EventKind::Interrupted, Wish::Cancel, 0), RunStatus::Cancelled);

@@ -16,7 +16,7 @@ use crate::plugins;
 /// Runs the job.
 pub fn run(job: &mut Job, config: &EvaluateConfig) -> Result<()> {
     let registry = plugins::registry(&job.home)?;
-    let device = network::device(&config.device.0, config.threads, false)?;
+    let device = network::device(job.device(&config.device), config.threads, false)?;
     let mut folds = Vec::new();
     for parent in &config.parents {
         folds.push(network::open(&registry, &RunDir::open(&job.home.runs_dir().join(&parent.0))?, device)?);

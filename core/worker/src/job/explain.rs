@@ -34,7 +34,7 @@ use crate::plugins;
 pub fn run(job: &mut Job, config: &ExplainConfig) -> Result<()> {
     let registry = plugins::registry(&job.home)?;
     let parent = RunDir::open(&job.home.runs_dir().join(&config.parent.0))?;
-    let device = network::device(&config.device.0, config.threads, false)?;
+    let device = network::device(job.device(&config.device), config.threads, false)?;
     let trained = network::open(&registry, &parent, device)?;
     let metrics = measure::select(&config.metrics).map_err(Failure::bad)?;
     let methods = methods(&registry, config)?;

@@ -9,9 +9,10 @@ mod train;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use lightbox_store::run::{EventKind, EventWriter, hostname, process_start};
+use lightbox_store::run::{DeviceChoice, EventKind, EventWriter, hostname, process_start};
 use lightbox_store::{Home, JobConfig, JobKind, RunDir};
 
 use crate::failure::{Failure, Result};
@@ -26,11 +27,18 @@ pub struct Job {
     pub config: JobConfig,
     /// Where it says what happens.
     pub events: EventWriter,
+    /// The device that the queue gave to it, instead of the one asked for.
+    pub device: Option<String>,
     /// Set when the user asks to stop.
     pub cancel: Arc<AtomicBool>,
 }
 
 impl Job {
+    /// The device to work on.
+    pub fn device<'a>(&'a self, asked: &'a DeviceChoice) -> &'a str {
+        self.device.as_deref().unwrap_or(&asked.0)
+    }
+
     /// Appends an event.
     pub fn say(&mut self, step: u64, kind: EventKind) -> Result<()> {
         self.events.append(step, kind).map_err(Failure::from)
@@ -42,13 +50,25 @@ impl Job {
     }
 }
 
-/// Runs the job in `dir`.
-pub fn run(home: Home, dir: &Path, cancel: Arc<AtomicBool>) -> Result<()> {
+/// Sets `cancel` when a file `stop` appears in the run directory.
+pub fn cancel_on_file(dir: &Path, cancel: Arc<AtomicBool>) {
+    const LOOK: Duration = Duration::from_millis(200);
+    let path = dir.join("stop");
+    std::thread::spawn(move || {
+        while !path.exists() {
+            std::thread::sleep(LOOK);
+        }
+        cancel.store(true, Ordering::SeqCst);
+    });
+}
+
+/// Runs the job in `dir`. Whoever starts it may hold the directory's lock already and pass it on as an open file.
+pub fn run(home: Home, dir: &Path, locked: bool, device: Option<String>, cancel: Arc<AtomicBool>) -> Result<()> {
     let dir = RunDir::open(dir)?;
-    let _lock = dir.lock()?;
+    let _lock = if locked { None } else { Some(dir.lock()?) };
     let config = dir.config()?;
     let events = dir.next_attempt()?;
-    let mut job = Job { home, dir, config, events, cancel };
+    let mut job = Job { home, dir, config, events, device, cancel };
     let pid = std::process::id();
     let pid_start = process_start(pid).unwrap_or(0);
     job.say(0, EventKind::Started { pid, pid_start, host: hostname() })?;
@@ -58,7 +78,7 @@ pub fn run(home: Home, dir: &Path, cancel: Arc<AtomicBool>) -> Result<()> {
     let last = match &outcome {
         Ok(()) => EventKind::Finished,
         Err(Failure::Interrupted) => EventKind::Interrupted,
-        Err(failure) => EventKind::Failed { error: failure.to_string() },
+        Err(failure) => EventKind::Failed { error: failure.to_string(), cause: failure.cause() },
     };
     // When even this cannot be written (a full disk), the command that watches says so from the exit code and the log.
     match job.say(step, last) {

@@ -23,7 +23,7 @@ const STEPS_PER_EVENT: u64 = 10;
 /// Runs the job.
 pub fn run(job: &mut Job, config: &TrainConfig) -> Result<()> {
     let registry = plugins::registry(&job.home)?;
-    let device = network::device(&config.device.0, config.threads, config.deterministic)?;
+    let device = network::device(job.device(&config.device), config.threads, config.deterministic)?;
     let (model, used) = network::make(&registry, config)?;
     let (mean, std) = network::normalisation(model.metadata(), config.channels);
     let hash = config.pretrained.as_ref().map(|p| p.hash.clone());
