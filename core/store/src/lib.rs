@@ -6,6 +6,7 @@
 pub mod atomic;
 mod error;
 pub mod home;
+pub mod index;
 pub mod names;
 pub mod request;
 pub mod run;
@@ -14,5 +15,6 @@ pub mod toml_error;
 
 pub use error::StoreError;
 pub use home::Home;
+pub use index::{Index, RunFilter, RunRow};
 pub use run::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
 pub use study::StudyFile;
