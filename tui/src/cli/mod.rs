@@ -16,6 +16,7 @@ mod results;
 mod runs;
 mod show;
 mod splits;
+mod store;
 mod study;
 mod train;
 mod weights;
@@ -79,6 +80,9 @@ enum Command {
     /// Run directories
     #[command(subcommand)]
     Runs(runs::Command),
+    /// The index of runs
+    #[command(subcommand)]
+    Store(store::Command),
     /// Plugins and what they hold
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -115,6 +119,7 @@ pub fn run() -> Result<()> {
         Command::Queue(command) => queue::run(&context, command),
         Command::Daemon(command) => daemon::run(&context, command),
         Command::Runs(command) => runs::run(&context, command),
+        Command::Store(command) => store::run(&context, command),
         Command::Plugins(command) => plugins::run(&context, command),
         Command::Weights(command) => weights::run(&context, command),
         Command::Show(arguments) => show::run(&context, arguments),

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use lightbox_store::run::{Part, list_runs, resolve};
-use lightbox_store::{JobKind, RunDir, RunStatus};
+use lightbox_store::run::{Part, resolve};
+use lightbox_store::{RunDir, RunRow, RunStatus};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, store};
 use crate::failure::{Failure, Result};
 
 /// What to do with run directories.
@@ -46,10 +46,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 fn list(context: &Context) -> Result<()> {
-    let mut records = Vec::new();
-    for run in list_runs(&context.home)? {
-        records.push(summary(&run)?);
-    }
+    let records: Vec<Value> = store::runs(context)?.iter().map(summary).collect();
     if context.out.json {
         return context.out.record(&records);
     }
@@ -68,29 +65,20 @@ fn list(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn summary(run: &RunDir) -> Result<Value> {
-    let config = run.config()?;
-    let status = run.status()?;
-    let (model, fold) = match &config.job {
-        JobKind::Train(c) => (c.model.id.clone(), Some(c.split.fold)),
-        JobKind::Evaluate(c) => (c.parents.first().map(ToString::to_string).unwrap_or_default(), None),
-        JobKind::ExplainEval(c) => (c.parent.to_string(), None),
-    };
-    let error = match &status {
-        RunStatus::Failed { error } => Some(error.clone()),
-        _ => None,
-    };
-    Ok(json!({
-        "run": config.run, "group": config.group, "study": config.study, "kind": config.job.name(), "model": model,
-        "dataset": config.job.dataset().name, "fold": fold, "status": status.word(), "error": error,
-        "path": run.path(),
-    }))
+/// A run as scripts see it; under `model` an evaluation or explanation has the run that it is of.
+fn summary(row: &RunRow) -> Value {
+    let parent = row.parent.as_ref().map_or("", |p| p.0.as_str());
+    let model = if row.kind == "train" { row.model.as_deref().unwrap_or_default() } else { parent };
+    json!({
+        "run": row.run, "group": row.group, "study": row.study, "kind": row.kind, "model": model,
+        "dataset": row.dataset, "fold": row.fold, "status": row.status, "error": row.error, "path": row.path,
+    })
 }
 
 fn show(context: &Context, name: &str) -> Result<()> {
     let mut records = Vec::new();
     for run in resolve(&context.home, name)? {
-        let mut record = summary(&run)?;
+        let mut record = summary(&RunRow::read(&run)?);
         record["config"] = run.read_json("config.json")?;
         for file in ["provenance", "metrics"] {
             if run.file(&format!("{file}.json")).exists() {
@@ -145,12 +133,15 @@ fn remove(context: &Context, name: &str, yes: bool) -> Result<()> {
         let names: Vec<String> = runs.iter().map(|r| r.path().display().to_string()).collect();
         return Err(Failure::bad(format!("this deletes for good: {}\nadd --yes to do it", names.join(", "))));
     }
-    for run in &runs {
+    let removed = runs.iter().try_for_each(|run| {
         std::fs::remove_dir_all(run.path())
             .map_err(|e| Failure::failed(format!("cannot remove {}: {e}", run.path().display())))?;
         context.out.note(format!("removed {}", run.path().display()));
-    }
-    Ok(())
+        Ok(())
+    });
+    // Also when the second of two could not be removed.
+    store::directories_changed(context);
+    removed
 }
 
 fn import(context: &Context, dir: &std::path::Path) -> Result<()> {
@@ -165,6 +156,7 @@ fn import(context: &Context, dir: &std::path::Path) -> Result<()> {
         Failure::failed(format!("cannot copy {} to {}: {e}", dir.display(), target.display()))
     })?;
     context.out.note(format!("imported {}", config.run));
+    store::directories_changed(context);
     Ok(())
 }
 
