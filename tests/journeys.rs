@@ -35,6 +35,7 @@ fn with_phantoms(home: &Path, images: &str) -> std::path::PathBuf {
 
 const TRAIN: &[&str] = &[
     "train",
+    "--wait",
     "--data",
     "brain",
     "--model",
@@ -84,8 +85,10 @@ fn from_a_folder_of_images_to_tables() {
     explains(home, &group, &images);
     let metrics = "road,average-drop,increase,energy,pointing,iou,auprc,confidence-change";
     let methods = "gradcam,gradcam++,hirescam,random,center";
-    let scored =
-        ok(lightbox(home, &["explain-eval", &group, "--methods", methods, "--metrics", metrics, "--limit", "4"]));
+    let scored = ok(lightbox(
+        home,
+        &["explain-eval", &group, "--methods", methods, "--metrics", metrics, "--limit", "4", "--wait"],
+    ));
     let words = ["explanations of small-cnn", "all images", "misclassified images", "≡"];
     assert!(words.iter().all(|word| scored.contains(word)), "{scored}");
     let tables = json(home, &["results", "--metric", "accuracy,energy"]);
@@ -157,13 +160,13 @@ primary = "accuracy"
     )
     .unwrap();
     let file = file.display().to_string();
-    let table = ok(lightbox(home, &["study", "run", &file]));
+    let table = ok(lightbox(home, &["study", "run", &file, "--wait"]));
     for words in ["small-cnn", "resnet50", "accuracy†", "Nadeau", "detectable", "gradcam", "random", "class"] {
         assert!(table.contains(words), "{words}: {table}");
     }
     // What is finished is not run again.
     let before = json(home, &["runs", "list"]).as_array().unwrap().len();
-    ok(lightbox(home, &["study", "run", &file]));
+    ok(lightbox(home, &["study", "run", &file, "--wait"]));
     assert_eq!(json(home, &["runs", "list"]).as_array().unwrap().len(), before);
 
     let export = |format| ok(lightbox(home, &["study", "export", "tiny", "--format", format]));
@@ -176,46 +179,56 @@ primary = "accuracy"
 }
 
 #[test]
-fn a_killed_training_resumes_to_the_same_figures() {
+fn a_training_outlives_its_command_its_daemon_and_its_worker() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     with_phantoms(home, "48");
     let mut long = TRAIN.to_vec();
     let epochs = long.iter().position(|a| *a == "--epochs").unwrap();
-    long[epochs + 1] = "12";
+    long[epochs + 1] = "40";
 
     let straight = ok(lightbox(home, &long)).lines().next().unwrap().to_owned();
     let mut child = command(home, &long).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    wait_for_an_epoch(home, &straight);
-    // SIGINT is what ctrl-c sends.
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130));
+    let worker = worker_with_an_epoch(home, &straight);
+    // SIGINT is what ctrl-c sends: it ends the waiting, not the job.
+    kill("-INT", child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    kill("-KILL", json(home, &["daemon", "status"])["pid"].as_u64().unwrap() as u32);
+    kill("-KILL", worker);
 
     let runs = json(home, &["runs", "list"]);
     let killed =
         runs.as_array().unwrap().iter().map(|r| r["group"].as_str().unwrap()).find(|g| *g != straight).unwrap();
-    ok(lightbox(home, &["runs", "resume", killed]));
-    let logits = |group: &str| -> Vec<String> {
+    ok(lightbox(home, &["queue", "watch", killed]));
+    let of = |group: &str, file: &str| -> Vec<Vec<u8>> {
         let runs = json(home, &["runs", "show", group]);
         let paths = runs.as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap().to_owned());
-        paths.map(|p| std::fs::read_to_string(Path::new(&p).join("predictions.csv")).unwrap()).collect()
+        paths.map(|p| std::fs::read(Path::new(&p).join(file)).unwrap()).collect()
     };
-    assert_eq!(logits(&straight), logits(killed), "a resumed run has the same bits");
+    let attempts = String::from_utf8(of(killed, "events.jsonl").concat()).unwrap().matches("\"started\"").count();
+    assert_eq!(attempts, 3, "two folds, one of them started twice");
+    for file in ["predictions.csv", "checkpoints/best/weights.safetensors", "checkpoints/last/weights.safetensors"] {
+        assert_eq!(of(&straight, file), of(killed, file), "{file}: a resumed run has the same bits");
+    }
+    ok(lightbox(home, &["daemon", "stop"]));
 }
 
-/// Waits until a run that is not of `not_group` has finished an epoch.
-fn wait_for_an_epoch(home: &Path, not_group: &str) {
+fn kill(signal: &str, pid: u32) {
+    std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+}
+
+/// Waits until a run that is not of `not_group` has finished an epoch; the process id of its worker.
+fn worker_with_an_epoch(home: &Path, not_group: &str) -> u32 {
     let start = Instant::now();
     loop {
         let runs = json(home, &["runs", "list"]);
-        let began = runs.as_array().unwrap().iter().any(|run| {
+        for run in runs.as_array().unwrap().iter().filter(|run| run["group"] != not_group) {
             let events = Path::new(run["path"].as_str().unwrap()).join("events.jsonl");
-            run["group"] != not_group
-                && std::fs::read_to_string(events).is_ok_and(|text| text.contains("\"event\":\"epoch\""))
-        });
-        if began {
-            return;
+            let events = std::fs::read_to_string(events).unwrap_or_default();
+            if events.contains("\"event\":\"epoch\"") {
+                let started: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+                return started["pid"].as_u64().unwrap() as u32;
+            }
         }
         assert!(start.elapsed() < Duration::from_secs(120), "no epoch within two minutes");
         std::thread::sleep(Duration::from_millis(50));

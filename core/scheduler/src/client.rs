@@ -71,8 +71,28 @@ impl Client {
         }
     }
 
+    /// Asks one question of the daemon of a home, started when there is none. One that ends before it answers is replaced
+    /// and asked again: each action has the same effect twice as once.
+    ///
+    /// # Errors
+    /// As [`Client::connect_or_start`] and [`Client::ask`].
+    pub fn ask_once(home: &Home, program: &Path, action: &Action) -> Result<Answer> {
+        const TRIES: usize = 5;
+        for _ in 1..TRIES {
+            match Self::connect_or_start(home, program).and_then(|mut client| client.ask(action.clone())) {
+                Err(SchedulerError::Gone) => std::thread::sleep(Duration::from_millis(100)),
+                other => return other,
+            }
+        }
+        Self::connect_or_start(home, program)?.ask(action.clone())
+    }
+
     fn greet(stream: UnixStream) -> Result<Self> {
         let silent = |e: std::io::Error| {
+            use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+            if matches!(e.kind(), BrokenPipe | ConnectionReset | UnexpectedEof) {
+                return SchedulerError::Gone;
+            }
             SchedulerError::Daemon(format!("the daemon does not answer ({e}); stop it with: lightbox daemon stop"))
         };
         stream.set_read_timeout(Some(HELLO)).map_err(silent)?;
@@ -81,9 +101,7 @@ impl Client {
         write_message(&mut &stream, &mine).map_err(silent)?;
         let mut lines = LineReader::new(stream.try_clone().map_err(silent)?);
         let hello: Option<Hello> = read_message(&mut lines).map_err(silent)?;
-        let Some(hello) = hello else {
-            return Err(SchedulerError::Daemon("the daemon closed the connection; too many are open, perhaps".into()));
-        };
+        let hello = hello.ok_or(SchedulerError::Gone)?;
         if hello.protocol != PROTOCOL {
             return Err(SchedulerError::Daemon(format!(
                 "the daemon of this home (pid {}) is Lightbox {} and speaks protocol {}, this program is {} and speaks \
@@ -114,7 +132,7 @@ impl Client {
                 Some(Message::News(news)) => self.news.push_back(news),
                 Some(Message::Answer { id: of, answer }) if of == id || of == 0 => return accept(answer),
                 Some(Message::Answer { .. }) => {}
-                None => return Err(gone()),
+                None => return Err(SchedulerError::Gone),
             }
         }
     }
@@ -126,7 +144,7 @@ impl Client {
     pub fn send(&mut self, action: Action) -> Result<u64> {
         let id = self.next;
         self.next += 1;
-        write_message(&mut self.stream, &Request { id, action }).map_err(|_| gone())?;
+        write_message(&mut self.stream, &Request { id, action }).map_err(|_| SchedulerError::Gone)?;
         Ok(id)
     }
 
@@ -155,15 +173,15 @@ impl Client {
     /// When the daemon is gone or writes what is not a message.
     pub fn message(&mut self, patience: Option<Duration>) -> Result<Option<Message>> {
         use std::io::ErrorKind::{InvalidData, TimedOut, WouldBlock};
-        self.stream.set_read_timeout(patience).map_err(|_| gone())?;
+        self.stream.set_read_timeout(patience).map_err(|_| SchedulerError::Gone)?;
         match read_message(&mut self.lines) {
             Ok(Some(message)) => Ok(Some(message)),
-            Ok(None) => Err(gone()),
+            Ok(None) => Err(SchedulerError::Gone),
             Err(error) if matches!(error.kind(), TimedOut | WouldBlock) => Ok(None),
             Err(error) if error.kind() == InvalidData => {
                 Err(SchedulerError::Daemon(format!("the daemon sent what this program does not understand: {error}")))
             }
-            Err(_) => Err(gone()),
+            Err(_) => Err(SchedulerError::Gone),
         }
     }
 }
@@ -174,10 +192,6 @@ fn accept(answer: Answer) -> Result<Answer> {
         Answer::Refused { message, .. } => Err(SchedulerError::Daemon(message)),
         other => Ok(other),
     }
-}
-
-fn gone() -> SchedulerError {
-    SchedulerError::Daemon("the daemon is gone; jobs that run go on, and the next command starts another daemon".into())
 }
 
 fn start(home: &Home, program: &Path, log: &Path) -> Result<Child> {

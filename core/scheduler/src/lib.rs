@@ -39,6 +39,9 @@ pub enum SchedulerError {
     /// The daemon cannot be reached, started or understood.
     #[error("{0}")]
     Daemon(String),
+    /// The daemon ended in the middle of a conversation.
+    #[error("the daemon is gone; jobs that run go on, and the next command starts another daemon")]
+    Gone,
     /// The daemon was asked for something that makes no sense.
     #[error("{0}")]
     Refused(String),
@@ -65,7 +68,11 @@ impl SchedulerError {
             Self::Worker { code, .. } => *code,
             Self::Interrupted => 130,
             Self::Store(StoreError::Content { .. } | StoreError::NotFound(_) | StoreError::Invalid(_)) => 2,
-            Self::Store(StoreError::Io { .. }) | Self::NoWorker(_) | Self::Start { .. } | Self::Daemon(_) => 1,
+            Self::Store(StoreError::Io { .. })
+            | Self::NoWorker(_)
+            | Self::Start { .. }
+            | Self::Daemon(_)
+            | Self::Gone => 1,
             Self::Signals(_) => 1,
         }
     }

@@ -53,9 +53,11 @@ fn stop(context: &Context, jobs_too: bool) -> Result<()> {
             context.out.note("no daemon runs");
             return Ok(());
         }
-        Ok(Some(mut client)) => {
-            client.ask(Action::Stop { jobs_too })?;
-        }
+        Ok(Some(mut client)) => match client.ask(Action::Stop { jobs_too }) {
+            // It may end before its answer is on the way.
+            Ok(_) | Err(SchedulerError::Gone) => {}
+            Err(error) => return Err(error.into()),
+        },
         // It does not answer, or is of another version: by signal.
         Ok(None) | Err(_) => {
             daemon_process(&context.home, true)?;

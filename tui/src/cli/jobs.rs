@@ -22,10 +22,16 @@ pub fn client(context: &Context) -> Result<Client> {
     Ok(Client::connect_or_start(&context.home, &program)?)
 }
 
+/// Asks the daemon one question.
+pub fn ask(context: &Context, action: &Action) -> Result<Answer> {
+    let program = std::env::current_exe().map_err(|e| Failure::failed(format!("cannot find this program: {e}")))?;
+    Ok(Client::ask_once(&context.home, &program, action)?)
+}
+
 /// Gives runs to the queue.
 pub fn enqueue(context: &Context, runs: &[RunDir]) -> Result<()> {
     let runs = runs.iter().map(|run| Ok(run.config()?.run)).collect::<Result<Vec<RunId>>>()?;
-    match client(context)?.ask(Action::Enqueue { runs })? {
+    match ask(context, &Action::Enqueue { runs })? {
         Answer::Done { remarks, .. } => {
             remarks.iter().for_each(|remark| context.out.note(remark));
             Ok(())
@@ -52,7 +58,7 @@ pub fn wait(context: &Context, runs: &[RunDir]) -> Result<()> {
                 return Err(Failure::Interrupted);
             }
             // The daemon is gone: the next turn of the loop starts another one and lists again.
-            Err(SchedulerError::Daemon(sentence)) => waiting.lost(&sentence)?,
+            Err(error @ SchedulerError::Gone) => waiting.lost(&error)?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -132,7 +138,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn lost(&mut self, sentence: &str) -> Result<()> {
+    fn lost(&mut self, sentence: &SchedulerError) -> Result<()> {
         const TOO_MANY: usize = 5;
         self.losses += 1;
         if self.losses > TOO_MANY {

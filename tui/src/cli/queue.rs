@@ -112,7 +112,7 @@ fn place(to: To) -> Place {
 }
 
 fn ask_list(context: &Context, only: Vec<String>) -> Result<Vec<JobView>> {
-    match jobs::client(context)?.ask(Action::List { only })? {
+    match jobs::ask(context, &Action::List { only })? {
         Answer::Jobs { jobs } => Ok(jobs),
         _ => Err(Failure::failed("the daemon gave another answer than was asked for")),
     }
@@ -165,7 +165,7 @@ pub fn duration(seconds: f64) -> String {
 
 fn act(context: &Context, action: Action, done: &str) -> Result<()> {
     let whole_queue = matches!(&action, Action::Pause { jobs } | Action::Resume { jobs } if jobs.is_empty());
-    let Answer::Done { jobs, remarks } = jobs::client(context)?.ask(action)? else {
+    let Answer::Done { jobs, remarks } = jobs::ask(context, &action)? else {
         return Err(Failure::failed("the daemon gave another answer than was asked for"));
     };
     if context.out.json {
@@ -195,7 +195,7 @@ pub fn retry_stopped(context: &Context, runs: &[RunDir]) -> Result<()> {
         }
     }
     if !stopped.is_empty() {
-        jobs::client(context)?.ask(Action::Retry { jobs: stopped })?;
+        jobs::ask(context, &Action::Retry { jobs: stopped })?;
     }
     Ok(())
 }
