@@ -25,6 +25,11 @@ demo *ARGS: build
 test *ARGS: build oracles
     cargo test --release --workspace --locked "$@"
 
+# Kill workers and daemons at random moments over a running queue: KILLS times, drawn from SEED (about ten minutes)
+faults KILLS="200" SEED="1": build
+    LIGHTBOX_FAULT_KILLS="{{KILLS}}" LIGHTBOX_FAULT_SEED="{{SEED}}" \
+        cargo test --release --locked -p lightbox-tests --test faults -- --nocapture
+
 # Install the Python packages that the tests compare against
 oracles: setup
     @python3 scripts/setup.py oracles > /dev/null

@@ -121,16 +121,17 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Opens the file for appending, ending a line that a crash left broken.
+    /// Opens the file for appending. A last line that a crash left broken is cut off: nobody could have read it.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path, attempt: u32) -> Result<Self> {
         let open = |p: &Path| OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(p);
-        let mut file = open(path).map_err(|e| StoreError::io("open", path, e))?;
+        let file = open(path).map_err(|e| StoreError::io("open", path, e))?;
         let bytes = std::fs::read(path).map_err(|e| StoreError::io("read", path, e))?;
-        if bytes.last().is_some_and(|b| *b != b'\n') {
-            file.write_all(b"\n").map_err(|e| StoreError::io("write", path, e))?;
+        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        if whole < bytes.len() {
+            file.set_len(whole as u64).map_err(|e| StoreError::io("write", path, e))?;
         }
         Ok(Self { file, path: path.to_path_buf(), attempt })
     }
@@ -217,6 +218,7 @@ mod tests {
         let mut reader = EventReader::new(&path);
         assert_eq!(reader.poll().unwrap().len(), 1);
         EventWriter::open(&path, 2).unwrap().append(4, EventKind::Interrupted).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().lines().all(|l| serde_json::from_str::<Event>(l).is_ok()));
         let more = reader.poll().unwrap();
         assert_eq!(more.len(), 1);
         assert_eq!((more[0].attempt, more[0].step, &more[0].kind), (2, 4, &EventKind::Interrupted));
