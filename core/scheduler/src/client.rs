@@ -126,10 +126,21 @@ impl Client {
     /// # Errors
     /// When the daemon refuses, with its sentence, or is gone.
     pub fn ask(&mut self, action: Action) -> Result<Answer> {
+        let mut news = VecDeque::new();
+        let answer = self.ask_with(action, &mut |one| news.push_back(one));
+        self.news.append(&mut news);
+        answer
+    }
+
+    /// Asks and waits for the answer; news that come before it are given to `on_news`.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn ask_with(&mut self, action: Action, on_news: &mut dyn FnMut(News)) -> Result<Answer> {
         let id = self.send(action)?;
         loop {
             match self.message(None)? {
-                Some(Message::News(news)) => self.news.push_back(news),
+                Some(Message::News(news)) => on_news(news),
                 Some(Message::Answer { id: of, answer }) if of == id || of == 0 => return accept(answer),
                 Some(Message::Answer { .. }) => {}
                 None => return Err(SchedulerError::Gone),

@@ -92,3 +92,27 @@ pub struct Explained {
     /// Seconds for this method, shared work split evenly among the methods of the image.
     pub seconds: f64,
 }
+
+/// What a warm worker answers to an [`ExplainRequest`]; one JSON object a line, the last one of `done`, `failed` or `stale`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum WarmAnswer {
+    /// A picture was written.
+    Explained(Box<Explained>),
+    /// Something the user should know.
+    Remark {
+        /// A sentence.
+        text: String,
+    },
+    /// All pictures were written.
+    Done,
+    /// The request cannot be answered; the worker lives on.
+    Failed {
+        /// The sentence.
+        message: String,
+        /// Exit code: 1 failed, 2 bad input.
+        code: i32,
+    },
+    /// Plugins were installed or removed since the worker began, so it ends; another one shall be asked.
+    Stale,
+}

@@ -6,6 +6,7 @@ mod failure;
 mod job;
 mod network;
 mod plugins;
+mod serve;
 mod single;
 mod weights;
 
@@ -53,11 +54,8 @@ enum Command {
     },
     /// Describe all plugins of the search path
     Plugins,
-    /// Explain single images
-    Explain {
-        /// The request, as JSON
-        request: PathBuf,
-    },
+    /// Answer requests to explain single images, one JSON object a line, until standard input ends
+    Serve,
     /// Names, shapes and types in a weights file, and which models it fits
     Weights {
         /// The file
@@ -91,7 +89,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Probe { .. } => Ok(()),
         Command::Plugins => plugins::list(&home),
-        Command::Explain { request } => single::run(&home, &request),
+        Command::Serve => serve::run(&home),
         Command::Weights { file } => weights::inspect(&home, &file),
     }
 }

@@ -1,4 +1,4 @@
-//! The ad-hoc `explain`: single image files, a trained run or a model with weights, overlays and maps written.
+//! Single image files explained with a network that may be loaded already; overlays and maps are written.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,107 +11,120 @@ use lightbox_engine::explain::{
 };
 use lightbox_engine::picture::{self, Options, Original, npy};
 use lightbox_engine::plugin::{AttributionHandle, ModelHandle, ModelOptions, Registry, from_text};
-use lightbox_store::request::{ExplainRequest, Explained, Network};
-use lightbox_store::{Home, RunDir, StoreError};
+use lightbox_store::request::{ExplainRequest, Explained, Network, WarmAnswer};
+use lightbox_store::{RunDir, StoreError};
 
 use crate::failure::{Failure, Result};
 use crate::network::{self, Preprocessing};
-use crate::{plugins, weights};
+use crate::weights;
 
-/// A network with what is needed to show its answers.
-struct Subject {
+/// A network that was loaded, with what it says of itself.
+pub struct Loaded {
     model: ModelHandle,
     preprocessing: Preprocessing,
     classes: Vec<String>,
     decode: DecodeOptions,
 }
 
-/// Answers a request file: one JSON line on standard output for each overlay.
-pub fn run(home: &Home, request: &Path) -> Result<()> {
-    let text = std::fs::read(request).map_err(|e| StoreError::io("read", request, e))?;
-    let request: ExplainRequest = serde_json::from_slice(&text)?;
-    let registry = plugins::registry(home)?;
-    let device = network::device(&request.device.0, request.threads, false)?;
-    let subject = subject(&registry, &request, device)?;
-    let methods = methods(&registry, &request)?;
-    let layers = choose_layers(&subject.model, &request.layers).map_err(Failure::bad)?;
-    let layer = layers.iter().map(|l| l.name.clone()).collect::<Vec<_>>().join("+");
-    let target = target(&request, &subject.classes)?;
-    let options = ExplainOptions { target, seed: request.seed, ..ExplainOptions::default() };
-    let mut explainer = Explainer::new(&subject.model, layers, methods, options).map_err(network::explain_failure)?;
-    std::fs::create_dir_all(&request.out).map_err(|e| StoreError::io("create", &request.out, e))?;
-    for (path, stem) in request.images.iter().zip(stems(&request.images)) {
-        let image = decode::read(path, &subject.decode).map_err(Failure::bad)?;
-        let side = subject.preprocessing.size as u32;
-        let resized = geometry::resize(&image, (side, side)).map_err(Failure::from)?;
-        let input = subject.preprocessing.input(std::iter::once(resized.as_slice()))?;
-        let seeds = [image_seed(request.seed, &path.to_string_lossy())];
-        let batch = ImageBatch { input: &input, truths: None, seeds: &seeds };
-        let explained = explainer
-            .explain(&batch, &Cancel::new(), &mut |event| {
-                if let Some(text) = network::remark(&event) {
-                    eprintln!("warning: {text}");
-                }
-            })
-            .map_err(network::explain_failure)?;
-        write(&request, path, &stem, &image, &explained, &subject.classes, &layer)?;
+impl Loaded {
+    /// Loads the network of a request onto a device.
+    pub fn load(registry: &Registry, network: &Network, device: tch::Device) -> Result<Self> {
+        match network {
+            Network::Run { path } => {
+                let trained = network::open(registry, &RunDir::open(path)?, device)?;
+                let classes = trained.config.dataset.classes.clone();
+                let decode = decode_options(trained.config.channels);
+                Ok(Self { model: trained.model, preprocessing: trained.preprocessing, classes, decode })
+            }
+            Network::Weights { model: id, options, file, classes, key_map } => {
+                let (_, metadata) = registry.find_model(id).map_err(Failure::bad)?;
+                let options = network::options(metadata, options)?;
+                let with = ModelOptions { classes: *classes, channels: 3, options, seed: 0 };
+                let model = weights::network_of(registry, id, with, file, key_map.as_deref())?;
+                let channels = model.made_with().channels;
+                let (mean, std) = network::normalisation(model.metadata(), channels);
+                let size = model.metadata().input_size[0] as usize;
+                lightbox_engine::train::prepare(&model, device, true).map_err(Failure::failed)?;
+                let classes = (0..*classes).map(|k| k.to_string()).collect();
+                let preprocessing = Preprocessing { size, channels, mean, std, device };
+                Ok(Self { model, preprocessing, classes, decode: decode_options(channels) })
+            }
+        }
     }
-    Ok(())
-}
 
-fn subject(registry: &Registry, request: &ExplainRequest, device: tch::Device) -> Result<Subject> {
-    let (model, mut preprocessing, mut classes, decode) = match &request.network {
-        Network::Run { path } => {
-            let trained = network::open(registry, &RunDir::open(path)?, device)?;
-            let classes = trained.config.dataset.classes.clone();
-            let decode = decode_options(trained.config.channels);
-            (trained.model, trained.preprocessing, classes, decode)
+    /// Explains the images of a request, which is about this network.
+    pub fn explain(
+        &self,
+        registry: &Registry,
+        request: &ExplainRequest,
+        answer: &mut dyn FnMut(WarmAnswer) -> Result<()>,
+    ) -> Result<()> {
+        let preprocessing = self.preprocessing(request)?;
+        let classes = self.classes(request)?;
+        let methods = methods(registry, request)?;
+        let layers = choose_layers(&self.model, &request.layers).map_err(Failure::bad)?;
+        let layer = layers.iter().map(|l| l.name.clone()).collect::<Vec<_>>().join("+");
+        let target = target(request, &classes)?;
+        let options = ExplainOptions { target, seed: request.seed, ..ExplainOptions::default() };
+        let mut explainer = Explainer::new(&self.model, layers, methods, options).map_err(network::explain_failure)?;
+        std::fs::create_dir_all(&request.out).map_err(|e| StoreError::io("create", &request.out, e))?;
+        for (path, stem) in request.images.iter().zip(stems(&request.images)) {
+            let image = decode::read(path, &self.decode).map_err(Failure::bad)?;
+            let side = preprocessing.size as u32;
+            let resized = geometry::resize(&image, (side, side)).map_err(Failure::from)?;
+            let input = preprocessing.input(std::iter::once(resized.as_slice()))?;
+            let seeds = [image_seed(request.seed, &path.to_string_lossy())];
+            let batch = ImageBatch { input: &input, truths: None, seeds: &seeds };
+            let mut remarks = Vec::new();
+            let explained = explainer
+                .explain(&batch, &Cancel::new(), &mut |event| remarks.extend(network::remark(&event)))
+                .map_err(network::explain_failure)?;
+            for text in remarks {
+                answer(WarmAnswer::Remark { text })?;
+            }
+            for one in write(request, path, &stem, &image, &explained, &classes, &layer)? {
+                answer(WarmAnswer::Explained(Box::new(one)))?;
+            }
         }
-        Network::Weights { model: id, options, file, classes, key_map } => {
-            let (_, metadata) = registry.find_model(id).map_err(Failure::bad)?;
-            let options = network::options(metadata, options)?;
-            let with = ModelOptions { classes: *classes, channels: 3, options, seed: 0 };
-            let model = weights::network_of(registry, id, with, file, key_map.as_deref())?;
-            let channels = model.made_with().channels;
-            let (mean, std) = network::normalisation(model.metadata(), channels);
-            let size = model.metadata().input_size[0] as usize;
-            lightbox_engine::train::prepare(&model, device, false).map_err(Failure::failed)?;
-            let names = (0..*classes).map(|k| k.to_string()).collect();
-            (model, Preprocessing { size, channels, mean, std, device }, names, decode_options(channels))
-        }
-    };
-    if let Some(names) = &request.class_names {
-        if names.len() != model.classes() {
-            let message = format!("--class-names: {} names for {} classes", names.len(), model.classes());
+        Ok(())
+    }
+
+    fn classes(&self, request: &ExplainRequest) -> Result<Vec<String>> {
+        let Some(names) = &request.class_names else { return Ok(self.classes.clone()) };
+        if names.len() != self.model.classes() {
+            let message = format!("--class-names: {} names for {} classes", names.len(), self.model.classes());
             return Err(Failure::bad(message));
         }
-        if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-            return Err(Failure::bad(format!("--class-names: {:?} is the name of two classes", twice.1)));
+        match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            Some((_, twice)) => Err(Failure::bad(format!("--class-names: {twice:?} is the name of two classes"))),
+            None => Ok(names.clone()),
         }
-        classes.clone_from(names);
     }
-    for (given, own, flag) in
-        [(&request.mean, &mut preprocessing.mean, "--mean"), (&request.std, &mut preprocessing.std, "--std")]
-    {
-        if let Some(given) = given {
+
+    fn preprocessing(&self, request: &ExplainRequest) -> Result<Preprocessing> {
+        let mut preprocessing = self.preprocessing.clone();
+        for (given, own, flag) in
+            [(&request.mean, &mut preprocessing.mean, "--mean"), (&request.std, &mut preprocessing.std, "--std")]
+        {
+            let Some(given) = given else { continue };
             if given.len() != preprocessing.channels || given.iter().any(|v| !v.is_finite()) {
                 let message = format!("{flag}: give {} finite number(s), one for each channel", preprocessing.channels);
                 return Err(Failure::bad(message));
             }
             own.clone_from(given);
         }
-    }
-    if preprocessing.std.iter().any(|s| *s <= 0.0) {
-        return Err(Failure::bad("--std: must be positive"));
-    }
-    if let Some(size) = request.image_size {
-        let least = model.metadata().min_size[0] as usize;
-        if !(least..=4096).contains(&size) {
-            return Err(Failure::bad(format!("--image-size {size}: give {least} to 4096")));
+        if preprocessing.std.iter().any(|s| *s <= 0.0) {
+            return Err(Failure::bad("--std: must be positive"));
         }
-        preprocessing.size = size;
+        if let Some(size) = request.image_size {
+            let least = self.model.metadata().min_size[0] as usize;
+            if !(least..=4096).contains(&size) {
+                return Err(Failure::bad(format!("--image-size {size}: give {least} to 4096")));
+            }
+            preprocessing.size = size;
+        }
+        Ok(preprocessing)
     }
-    Ok(Subject { model, preprocessing, classes, decode })
 }
 
 fn decode_options(channels: usize) -> DecodeOptions {
@@ -185,7 +198,8 @@ fn write(
     explained: &Explanations,
     classes: &[String],
     layer: &str,
-) -> Result<()> {
+) -> Result<Vec<Explained>> {
+    let mut written = Vec::new();
     let size = [explained.size.0, explained.size.1];
     let original = Original {
         pixels: &image.pixels,
@@ -202,7 +216,7 @@ fn write(
         if let Some(map) = &map {
             npy::write(map, heatmap, size).map_err(Failure::failed)?;
         }
-        let record = Explained {
+        written.push(Explained {
             image: path.to_path_buf(),
             method: method.method.clone(),
             layer: layer.to_owned(),
@@ -214,8 +228,7 @@ fn write(
             overlay,
             map,
             seconds: method.seconds,
-        };
-        println!("{}", serde_json::to_string(&record)?);
+        });
     }
-    Ok(())
+    Ok(written)
 }

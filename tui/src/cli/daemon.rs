@@ -110,6 +110,9 @@ fn show(context: &Context, status: &Status) {
         })
         .collect();
     context.out.table(&["slot", "device", "job"], &rows);
+    for warm in &status.warm {
+        context.out.line(format!("warm: {warm}"));
+    }
     for remark in &status.remarks {
         context.out.line(format!("note: {remark}"));
     }

@@ -1,16 +1,15 @@
 //! `lightbox explain`: heatmaps of single images, as pictures and NumPy files.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lightbox_scheduler::WorkerProgram;
+use lightbox_scheduler::protocol::{Action, News};
 use lightbox_store::request::{ExplainRequest, Explained, Network};
 use lightbox_store::run::{DeviceChoice, resolve};
 use lightbox_store::{JobKind, RunStatus};
 
-use super::{Context, show, train};
+use super::{Context, jobs, show, train};
 use crate::failure::{Failure, Result};
 
 /// What to explain, and how.
@@ -110,22 +109,15 @@ pub fn run_for(context: &Context, image: &Path, run: &str, methods: &[&str], out
     answer(context, &request, false)
 }
 
-/// Asks the worker, prints what it wrote and, if asked to, the pictures.
+/// Asks the daemon's warm worker, prints what it wrote and, if asked to, the pictures.
 fn answer(context: &Context, request: &ExplainRequest, show_pictures: bool) -> Result<()> {
-    let folder = tempfile_folder(context)?;
-    let file = folder.join("request.json");
-    let text = serde_json::to_vec(request).map_err(Failure::failed)?;
-    lightbox_store::atomic::write(&file, &text)?;
-    let worker = WorkerProgram::find(context.home.root())?;
-    let answer = worker.ask(&[OsStr::new("explain"), file.as_os_str()]);
-    let _ = std::fs::remove_dir_all(&folder);
-    let answer = answer?;
-    for warning in answer.stderr.lines().filter(|l| !l.trim().is_empty()) {
-        context.out.note(warning);
-    }
-    let lines = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let explained: std::result::Result<Vec<Explained>, _> = lines.lines().map(serde_json::from_str).collect();
-    let explained = explained.map_err(|e| Failure::failed(format!("the worker's answer is not JSON: {e}")))?;
+    let mut explained = Vec::new();
+    let action = Action::Explain { request: Box::new(request.clone()) };
+    jobs::client(context)?.ask_with(action, &mut |news| match news {
+        News::Explained { explained: one, .. } => explained.push(*one),
+        News::Remark { text, .. } => context.out.note(format!("warning: {text}")),
+        _ => {}
+    })?;
     print(context, &explained)?;
     if show_pictures {
         for one in &explained {
@@ -134,12 +126,6 @@ fn answer(context: &Context, request: &ExplainRequest, show_pictures: bool) -> R
         }
     }
     Ok(())
-}
-
-fn tempfile_folder(context: &Context) -> Result<PathBuf> {
-    let folder = context.home.cache_dir().join(format!("request-{}", std::process::id()));
-    lightbox_store::atomic::create_private_folder(&folder)?;
-    Ok(folder)
 }
 
 fn request(context: &Context, arguments: &Arguments) -> Result<ExplainRequest> {

@@ -10,6 +10,7 @@ mod slots;
 mod socket;
 mod supervisor;
 mod verdict;
+mod warm;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use local::Local;
 use server::Command;
 use slots::Slots;
 use supervisor::Supervisor;
+use warm::Pool;
 
 /// How often the daemon looks whether it is still needed.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
@@ -87,12 +89,13 @@ pub fn serve(home: Home, settings: Settings, worker: WorkerProgram) -> Result<()
         ExecutorChoice::Local => Slots::of_this_machine(&settings.slots),
         ExecutorChoice::Slurm => Slots::of_a_cluster(settings.queue.cluster_jobs),
     };
+    let pool = Pool::new(worker.clone(), home.clone(), settings.warm.clone(), slots.gpus());
     let executor = Box::new(Local::new(worker, slots.view().len() <= 1));
     let supervisor = Supervisor::new(home.clone(), settings.clone(), executor, slots)?;
     let listener = socket::listen(&home)?;
     server::accept(listener, commands)?;
     eprintln!("daemon {} of {} began", record.pid, home.root().display());
-    let served = Daemon { home: home.clone(), settings, supervisor, inbox, stop: None }.run();
+    let served = Daemon { home: home.clone(), settings, supervisor, pool, inbox, stop: None }.run();
     let _ = std::fs::remove_file(socket_path(&home));
     eprintln!("daemon {} ended", record.pid);
     served
@@ -117,6 +120,7 @@ struct Daemon {
     home: Home,
     settings: Settings,
     supervisor: Supervisor,
+    pool: Pool,
     inbox: Receiver<Command>,
     /// Set when the daemon was asked to end: until when it waits for jobs to stop.
     stop: Option<Instant>,
@@ -134,7 +138,7 @@ impl Daemon {
             }
             if looked.elapsed() >= HOUSEKEEPING {
                 looked = Instant::now();
-                if !self.supervisor.is_idle() {
+                if !self.supervisor.is_idle() || !self.pool.view().is_empty() {
                     busy = Instant::now();
                 }
                 if busy.elapsed() >= idle_exit && !idle_exit.is_zero() || !self.home_is_there() {
@@ -162,18 +166,31 @@ impl Daemon {
     fn handle(&mut self, command: Command) -> bool {
         match command {
             Command::Signal => return true,
-            Command::Closed { connection } => self.supervisor.disconnected(connection),
+            Command::Closed { connection } => {
+                self.supervisor.disconnected(connection);
+                self.pool.disconnected(connection);
+            }
             Command::Ask { connection, request, to } => {
-                let answer = match &request.action {
+                let answer = match request.action {
                     Action::Subscribe => {
                         self.supervisor.subscribe(connection, to.clone());
                         Answer::Done { jobs: Vec::new(), remarks: Vec::new() }
                     }
                     Action::Stop { jobs_too } => {
-                        self.begin_to_stop(*jobs_too);
+                        self.begin_to_stop(jobs_too);
                         Answer::Done { jobs: Vec::new(), remarks: Vec::new() }
                     }
-                    action => self.supervisor.act(action),
+                    Action::Explain { request: explain } => {
+                        self.pool.explain(connection, request.id, explain, to);
+                        return false;
+                    }
+                    action => match self.supervisor.act(&action) {
+                        Answer::Status(mut status) => {
+                            status.warm = self.pool.view();
+                            Answer::Status(status)
+                        }
+                        answer => answer,
+                    },
                 };
                 // A client that does not read its answers is not waited for: its connection ends.
                 let _ = to.try_send(Message::Answer { id: request.id, answer });

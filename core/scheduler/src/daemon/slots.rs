@@ -114,6 +114,19 @@ impl Slots {
         self.slots.push(Slot { name, device, holder: None });
     }
 
+    /// The GPUs that may be used, each once.
+    pub fn gpus(&self) -> Vec<Gpu> {
+        let mut gpus: Vec<Gpu> = Vec::new();
+        for slot in &self.slots {
+            if let Device::Gpu(gpu) = &slot.device
+                && !gpus.contains(gpu)
+            {
+                gpus.push(gpu.clone());
+            }
+        }
+        gpus
+    }
+
     /// Sentences that the user should know.
     pub fn remarks(&self) -> &[String] {
         &self.remarks

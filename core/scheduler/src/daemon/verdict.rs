@@ -91,7 +91,8 @@ pub fn write_down(run: &RunDir, attempts_before: u32, verdict: &Verdict) -> Resu
     Ok(EventWriter::open(&run.file("events.jsonl"), attempt)?.append(step, kind)?)
 }
 
-fn signal_name(signal: i32) -> String {
+/// A signal in words.
+pub fn signal_name(signal: i32) -> String {
     let meaning = match signal {
         4 => "SIGILL, an instruction that this processor lacks",
         6 => "SIGABRT, an abort inside a plugin or a library",

@@ -19,6 +19,15 @@ use crate::home::Home;
 /// Version of the run directory's format.
 pub const FORMAT: u32 = 1;
 
+/// Who writes files of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The daemon: the place in the queue.
+    Daemon,
+    /// The holder of the run's lock: all else.
+    Worker,
+}
+
 /// What a new run directory begins with.
 #[derive(Clone, Debug)]
 pub struct NewRun<'a> {
@@ -206,6 +215,18 @@ impl RunDir {
             Ok(()) => Ok(Some(file)),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(e)) => Err(StoreError::io("lock", &path, e)),
+        }
+    }
+
+    /// Removes half-written files that a killed process left. The daemon's own (`queue.json`) are the daemon's to remove, all
+    /// others belong to whoever holds the lock. What cannot be removed does no harm.
+    pub fn sweep(&self, owner: Owner) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let of_the_daemon = name.starts_with(".queue.json.");
+            if name.starts_with('.') && name.ends_with(".tmp") && of_the_daemon == (owner == Owner::Daemon) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
 

@@ -15,7 +15,7 @@ pub use config::{
     ModelChoice, OptimizerChoice, Precision, Pretrained, Schedule, SplitRef, Target, TrainConfig,
 };
 pub use dir::{FORMAT, hostname};
-pub use dir::{NewRun, RunDir, list_runs, resolve};
+pub use dir::{NewRun, Owner, RunDir, list_runs, resolve};
 pub use events::{Event, EventKind, EventReader, EventWriter, FailureCause};
 pub use id::{GroupId, RunId};
 pub use provenance::{PluginUsed, Provenance};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lightbox_store::run::{DeviceChoice, EventKind, EventWriter, hostname, process_start};
+use lightbox_store::run::{DeviceChoice, EventKind, EventWriter, Owner, hostname, process_start};
 use lightbox_store::{Home, JobConfig, JobKind, RunDir};
 
 use crate::failure::{Failure, Result};
@@ -66,6 +66,7 @@ pub fn cancel_on_file(dir: &Path, cancel: Arc<AtomicBool>) {
 pub fn run(home: Home, dir: &Path, locked: bool, device: Option<String>, cancel: Arc<AtomicBool>) -> Result<()> {
     let dir = RunDir::open(dir)?;
     let _lock = if locked { None } else { Some(dir.lock()?) };
+    dir.sweep(Owner::Worker);
     let config = dir.config()?;
     let events = dir.next_attempt()?;
     let mut job = Job { home, dir, config, events, device, cancel };

@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use lightbox_store::RunDir;
-use lightbox_store::run::{EventKind, EventWriter, FailureCause, RunId, Wish};
+use lightbox_store::run::{EventKind, EventWriter, FailureCause, Owner, RunId, Wish};
 
 use super::super::job::{Job, Phase};
 use super::super::local::LOG_MARK;
@@ -53,6 +53,7 @@ impl Supervisor {
             written = write_failure(job, error.clone());
         }
         self.next_due = [self.next_due, job.not_before].into_iter().flatten().min();
+        job.dir.sweep(Owner::Worker);
         let kept = job.dir.write_queue_entry(&job.entry);
         let gone = !job.dir.path().exists();
         for event in news {

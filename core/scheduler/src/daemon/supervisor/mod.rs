@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use lightbox_store::run::{RunId, list_runs};
+use lightbox_store::run::{Owner, RunId, list_runs};
 use lightbox_store::{Home, RunStatus};
 
 use super::executor::{Executor, Notice};
@@ -109,6 +109,7 @@ impl Supervisor {
     }
 
     fn take_up_job(&mut self, mut job: Job) {
+        job.dir.sweep(Owner::Daemon);
         if self.executor.take_up(&job.run, &job.dir, job.entry.placement.as_ref()) {
             self.occupy(&job);
             match job.dir.config() {
