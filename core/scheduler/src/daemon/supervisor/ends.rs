@@ -91,6 +91,7 @@ impl Supervisor {
             self.settled.retain(|other| other != run);
         }
         self.dirty = true;
+        self.touch(run);
         self.tell_job(run);
         if !self.subscribers.is_empty() {
             let needs_it = |job: &&Job| job.entry.after.contains(run);
@@ -111,6 +112,7 @@ impl Supervisor {
         self.line.remove(run);
         self.settled.retain(|other| other != run);
         self.jobs.remove(run);
+        self.touch(run);
         self.tell(News::Gone { run: run.clone() });
     }
 }

@@ -68,6 +68,7 @@ impl Supervisor {
         };
         self.executor.launch(launch);
         self.running.insert(run.clone());
+        self.touch(run);
         self.tell_job(run);
     }
 

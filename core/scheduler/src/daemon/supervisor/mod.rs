@@ -2,6 +2,7 @@
 
 mod actions;
 mod ends;
+mod indexed;
 mod launch;
 mod place;
 mod view;
@@ -10,8 +11,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use lightbox_store::run::{Owner, RunId, list_runs};
-use lightbox_store::{Home, RunStatus};
+use lightbox_store::run::{Owner, RunId};
+use lightbox_store::{Home, Index, RunStatus};
 
 use super::executor::{Executor, Notice};
 use super::follow::Follow;
@@ -49,6 +50,10 @@ pub struct Supervisor {
     line: Line,
     running: BTreeSet<RunId>,
     settled: VecDeque<RunId>,
+    /// The store's index; none while it cannot be used, which only makes other commands slower.
+    index: Option<Index>,
+    /// Runs whose row in the index is to be read anew.
+    touched: BTreeSet<RunId>,
     subscribers: HashMap<Connection, Subscriber>,
     paused: bool,
     /// Something happened since jobs were last chosen.
@@ -75,6 +80,8 @@ impl Supervisor {
             line: Line::default(),
             running: BTreeSet::new(),
             settled: VecDeque::new(),
+            index: None,
+            touched: BTreeSet::new(),
             subscribers: HashMap::new(),
             paused,
             dirty: true,
@@ -89,7 +96,7 @@ impl Supervisor {
 
     /// Reads all runs that were queued and are not settled, and finds those that still run.
     fn take_up(&mut self) -> Result<()> {
-        for dir in list_runs(&self.home)? {
+        for dir in self.open_index()? {
             if !matches!(dir.queue_entry(), Ok(Some(_))) {
                 continue;
             }
@@ -145,6 +152,7 @@ impl Supervisor {
         self.follow();
         self.use_force();
         self.start_jobs();
+        self.update_index();
     }
 
     /// How long nothing need be done unless a client asks.
