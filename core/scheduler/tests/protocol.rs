@@ -155,8 +155,7 @@ fn as_written<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(nam
 
 #[test]
 fn every_message_is_as_its_fixture_has_it() {
-    let requests: Vec<Request> =
-        actions().into_iter().zip(1..).map(|(action, id)| Request { id, action }).collect();
+    let requests: Vec<Request> = actions().into_iter().zip(1..).map(|(action, id)| Request { id, action }).collect();
     as_written("requests", &requests);
     as_written("messages", &messages());
     as_written("hello", &[Hello { protocol: PROTOCOL, lightbox: "0.1.0".into(), pid: 7 }]);
