@@ -5,11 +5,13 @@ pub mod daemon;
 mod interrupt;
 pub mod protocol;
 mod settings;
+pub mod slurm;
 mod worker;
 
 pub use client::{Client, daemon_process};
 pub use interrupt::Interrupt;
 pub use settings::Settings;
+pub use slurm::{SlurmError, SlurmSettings};
 pub use worker::{Answer, WorkerProgram};
 
 /// What can go wrong with worker processes.
@@ -48,6 +50,9 @@ pub enum SchedulerError {
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// Slurm did not do what was asked of it.
+    #[error(transparent)]
+    Slurm(#[from] SlurmError),
     /// A run directory could not be read or written.
     #[error(transparent)]
     Store(#[from] lightbox_store::StoreError),
@@ -72,7 +77,8 @@ impl SchedulerError {
             | Self::NoWorker(_)
             | Self::Start { .. }
             | Self::Daemon(_)
-            | Self::Gone => 1,
+            | Self::Gone
+            | Self::Slurm(_) => 1,
             Self::Signals(_) => 1,
         }
     }

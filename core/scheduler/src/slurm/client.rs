@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use lightbox_store::RunDir;
 
+use super::SlurmError;
 use super::command::{Printed, run};
 use super::script::{LOG_FILE, SCRIPT_FILE, Submission, Tag, absolute, pattern, script};
 use super::settings::SlurmSettings;
 use super::states::{self, JobState, Row, Tagged};
-use super::SlurmError;
 
 type Result<T> = std::result::Result<T, SlurmError>;
 
@@ -265,7 +265,8 @@ impl Client {
 
 impl Tagged {
     fn has_ended(&self) -> bool {
-        let row = Row { job: self.job, word: self.word.clone(), nodes: String::new(), reason: String::new(), exit: None };
+        let row =
+            Row { job: self.job, word: self.word.clone(), nodes: String::new(), reason: String::new(), exit: None };
         row.state().has_ended()
     }
 }
@@ -310,3 +311,7 @@ fn garbled(command: &'static str, printed: &str) -> SlurmError {
     const SHOWN: usize = 200;
     SlurmError::Garbled { command, printed: printed.trim().chars().take(SHOWN).collect() }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -31,7 +31,11 @@ pub(super) struct Printed {
 impl Printed {
     /// Its output, if it says that it succeeded.
     pub fn success(self, command: &'static str) -> Result<String, SlurmError> {
-        if self.status.success() { Ok(self.stdout) } else { Err(SlurmError::Refused { command, said: self.said(command) }) }
+        if self.status.success() {
+            Ok(self.stdout)
+        } else {
+            Err(SlurmError::Refused { command, said: self.said(command) })
+        }
     }
 
     /// What it has to say about its failure, in one line.

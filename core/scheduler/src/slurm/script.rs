@@ -49,7 +49,8 @@ pub(super) struct Tag {
 impl Tag {
     /// The tag of the job that the queue starts, or last started, for this run.
     pub fn of(run: &RunDir) -> Result<Self, SlurmError> {
-        let unusable = |why: &str| SlurmError::Unusable(format!("{} cannot be a Slurm job: {why}", run.path().display()));
+        let unusable =
+            |why: &str| SlurmError::Unusable(format!("{} cannot be a Slurm job: {why}", run.path().display()));
         let name = run.path().file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
@@ -137,13 +138,12 @@ pub(super) fn absolute(path: &Path) -> Result<String, SlurmError> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
     use std::process::{Command, Stdio};
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::slurm::fakes::run_dir;
+    use crate::slurm::fakes::{program, run_dir};
 
     fn submission<'a>(run: &'a RunDir, worker: &'a Path, home: &'a Path) -> Submission<'a> {
         Submission { run, name: "resnet50 fold 1/5", worker, home, gpu: true, threads: 3 }
@@ -200,11 +200,13 @@ mod tests {
 
     /// A name of anything that a file may be called, except control characters.
     fn odd_name() -> impl Strategy<Value = String> {
-        let spice = prop::sample::select(vec![" ", "'", "\"", "$HOME", "`id`", "\\", "%j", "#", "é", "*", ";x", "!", "-n", "&"]);
+        let spice = prop::sample::select(vec![
+            " ", "'", "\"", "$HOME", "`id`", "\\", "%j", "#", "é", "*", ";x", "!", "-n", "&",
+        ]);
         let piece = prop_oneof![spice.prop_map(str::to_owned), "[^/\u{0}-\u{1f}\u{7f}-\u{9f}]{1,6}"];
-        prop::collection::vec(piece, 1..6).prop_map(|pieces| pieces.concat()).prop_filter("not a folder", |name| {
-            name.len() < 200 && name != "." && name != ".."
-        })
+        prop::collection::vec(piece, 1..6)
+            .prop_map(|pieces| pieces.concat())
+            .prop_filter("not a folder", |name| name.len() < 200 && name != "." && name != "..")
     }
 
     proptest! {
@@ -212,11 +214,10 @@ mod tests {
 
         /// Bash itself starts the worker and the worker is told exactly the paths that were given.
         #[test]
-        fn bash_hands_over_any_path(program in odd_name(), home in odd_name(), place in odd_name(), label in ".{0,30}") {
+        fn bash_hands_over_any_path(file in odd_name(), home in odd_name(), place in odd_name(), label in ".{0,30}") {
             let folder = tempfile::tempdir().unwrap();
-            let worker = folder.path().join(format!("w{program}"));
-            std::fs::write(&worker, "#!/bin/bash\nprintf '%s\\0' \"$@\"\n").unwrap();
-            std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let worker = folder.path().join(format!("w{file}"));
+            program(&worker, "#!/bin/bash\nprintf '%s\\0' \"$@\"\n");
             let home = folder.path().join(format!("h{home}"));
             let run = run_dir(&folder.path().join(format!("r{place}")), "run-1");
             let text = Submission { name: &label, ..submission(&run, &worker, &home) };

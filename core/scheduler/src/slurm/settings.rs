@@ -34,8 +34,21 @@ pub struct SlurmSettings {
 
 /// Options that Lightbox sets itself, or with which one job would not be one job.
 const OURS: [&str; 15] = [
-    "--array", "-a", "--chdir", "-D", "--comment", "--error", "-e", "--job-name", "-J", "--output", "-o", "--wait", "-W",
-    "--wrap", "--open-mode",
+    "--array",
+    "-a",
+    "--chdir",
+    "-D",
+    "--comment",
+    "--error",
+    "-e",
+    "--job-name",
+    "-J",
+    "--output",
+    "-o",
+    "--wait",
+    "-W",
+    "--wrap",
+    "--open-mode",
 ];
 
 impl SlurmSettings {
@@ -65,11 +78,11 @@ impl SlurmSettings {
                 return refuse("extra", line, "give an option that begins with '-'");
             }
             // Also `-Jname`, as short options are written.
-            let ours = |name: &&str| {
-                let rest = option.strip_prefix(**name);
+            let ours = |name: &str| {
+                let rest = option.strip_prefix(name);
                 rest.is_some_and(|r| name.len() == 2 || r.is_empty() || r.starts_with(['=', ' ', '\t']))
             };
-            if let Some(name) = OURS.iter().find(ours) {
+            if let Some(name) = OURS.into_iter().find(|name| ours(name)) {
                 return refuse("extra", line, &format!("Lightbox sets {name} itself"));
             }
         }
@@ -139,7 +152,8 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_unknown_ones_refused() {
-        let text = "partition = \"gpu\"\ntime = \"12:00:00\"\ncpus_per_task = 8\nextra = [\"#SBATCH --constraint=a100\"]\n";
+        let text =
+            "partition = \"gpu\"\ntime = \"12:00:00\"\ncpus_per_task = 8\nextra = [\"#SBATCH --constraint=a100\"]\n";
         let settings: SlurmSettings = toml::from_str(text).unwrap();
         settings.check().unwrap();
         assert_eq!((settings.partition.as_deref(), settings.cpus_per_task), (Some("gpu"), Some(8)));
@@ -158,7 +172,8 @@ mod tests {
         for line in ["--array=1-3", "#SBATCH -a 1-3", "-Jname", "--output x", "--wait"] {
             assert!(refused(|s| s.extra = vec![line.into()]).contains("itself"), "{line}");
         }
-        let allowed = SlurmSettings { gres: Some(String::new()), extra: vec!["--wait-all-nodes=1".into()], ..Default::default() };
+        let allowed =
+            SlurmSettings { gres: Some(String::new()), extra: vec!["--wait-all-nodes=1".into()], ..Default::default() };
         allowed.check().unwrap();
     }
 

@@ -222,7 +222,10 @@ mod tests {
         assert_eq!(squeue("12|PENDING||Priority").unwrap().state(), JobState::Pending { reason: "Priority".into() });
         assert_eq!(sacct("12|CANCELLED by 1000|0:15|n1").unwrap().state(), JobState::Cancelled);
         let killed = sacct("12|FAILED|0:11|n[1-2]").unwrap();
-        assert_eq!((killed.state(), killed.nodes.as_str()), (JobState::Failed { exit_code: 139, signal: Some(11) }, "n[1-2]"));
+        assert_eq!(
+            (killed.state(), killed.nodes.as_str()),
+            (JobState::Failed { exit_code: 139, signal: Some(11) }, "n[1-2]")
+        );
         assert_eq!(sacct("12.batch|FAILED|1:0|n1"), None);
         let shown = "JobId=5 JobName=r UserId=me(1) JobState=FAILED Reason=NonZeroExitCode Dependency=(null) ExitCode=130:0 \
                      ReqNodeList=(null) NodeList=n1 BatchHost=n1";
