@@ -20,6 +20,9 @@ use crate::{Result, SchedulerError};
 /// How long a daemon may take to begin: it reads the queue first.
 const START: Duration = Duration::from_secs(60);
 
+/// The variable by which glibc limits its heaps. Set for the daemon, and taken away again from its workers.
+pub(crate) const ARENAS: &str = "MALLOC_ARENA_MAX";
+
 /// How long a daemon may take to say hello.
 const HELLO: Duration = Duration::from_secs(10);
 
@@ -211,6 +214,8 @@ fn start(home: &Home, program: &Path, log: &Path) -> Result<Child> {
     let err = out.try_clone().map_err(fail)?;
     let mut command = Command::new(program);
     command.arg("--home").arg(home.root()).args(["daemon", "run"]).current_dir(home.root());
+    // One heap for all threads: a daemon with 10,000 jobs then takes 24 MB instead of 34 (benches/README.md).
+    command.env(ARENAS, "1");
     command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().map_err(fail)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use lightbox_store::{StoreError, toml_error};
 use serde::Deserialize;
 
+use crate::slurm::SlurmSettings;
 use crate::{Result, SchedulerError};
 
 /// The part of `config.toml` that the daemon reads, at its start.
@@ -17,6 +18,8 @@ pub struct Settings {
     pub slots: SlotSettings,
     /// `[warm]`
     pub warm: WarmSettings,
+    /// `[slurm]`
+    pub slurm: SlurmSettings,
 }
 
 /// Where jobs run.
@@ -133,6 +136,9 @@ impl Settings {
         }
         if !(1..=256).contains(&self.slots.jobs_per_gpu) || !(1..=1024).contains(&self.slots.cpu) {
             return refuse("slots", "cpu is 1 to 1024, jobs_per_gpu 1 to 256");
+        }
+        if let Err(error) = self.slurm.check() {
+            return refuse("slurm", &error.to_string());
         }
         if !(1..=10_000).contains(&self.queue.cluster_jobs) {
             return refuse("queue.cluster_jobs", "give 1 to 10000");

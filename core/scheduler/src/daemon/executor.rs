@@ -5,7 +5,9 @@ use std::time::Duration;
 use lightbox_store::RunDir;
 use lightbox_store::run::{Placement, RunId};
 
-use super::slots::Slot;
+use super::cluster::Cluster;
+use super::local::Local;
+use super::slots::{Needs, Slot};
 use super::verdict::Ended;
 
 /// A job to be started.
@@ -19,6 +21,8 @@ pub struct Launch {
     pub slot: Slot,
     /// What it does, in a few words.
     pub label: String,
+    /// The device that it needs.
+    pub needs: Needs,
     /// Threads that it computes with.
     pub threads: usize,
 }
@@ -39,10 +43,20 @@ pub enum Notice {
     Placed(RunId, Placement),
     /// Its worker ended.
     Ended(RunId, Ended),
+    /// It was never started after all, and stands in line again.
+    Back(RunId),
+    /// Something that the user should know.
+    Remark(String),
 }
 
 /// Runs jobs.
 pub trait Executor: Send {
+    /// What a job's placement is while it is being started, for the case that the daemon ends in between.
+    fn intent(&self) -> Option<Placement>;
+
+    /// A job was asked to stop by a file in its run directory.
+    fn asked_to_stop(&mut self, run: &RunId);
+
     /// Starts a job. A job that cannot be started ends with [`Ended::NotStarted`].
     fn launch(&mut self, launch: Launch);
 
@@ -58,4 +72,60 @@ pub trait Executor: Send {
 
     /// How often notices and events should be asked for while jobs run.
     fn poll_every(&self) -> Duration;
+}
+
+/// Both ways of running jobs: new ones go the way that the settings say, and those that an earlier daemon started are
+/// watched where they are.
+#[derive(Debug)]
+pub struct Executors {
+    local: Local,
+    cluster: Cluster,
+    new_on_cluster: bool,
+}
+
+impl Executors {
+    /// Starts new jobs on the cluster, or else on this machine.
+    pub fn new(local: Local, cluster: Cluster, new_on_cluster: bool) -> Self {
+        Self { local, cluster, new_on_cluster }
+    }
+}
+
+impl Executor for Executors {
+    fn intent(&self) -> Option<Placement> {
+        self.new_on_cluster.then(Cluster::intent)
+    }
+
+    fn asked_to_stop(&mut self, run: &RunId) {
+        self.cluster.asked_to_stop(run);
+    }
+
+    fn launch(&mut self, launch: Launch) {
+        if self.new_on_cluster { self.cluster.launch(launch) } else { self.local.launch(launch) }
+    }
+
+    fn take_up(&mut self, run: &RunId, dir: &RunDir, placement: Option<&Placement>) -> bool {
+        match placement {
+            Some(Placement::Slurm { job }) => {
+                self.cluster.take_up(run, dir, *job);
+                true
+            }
+            local => self.local.take_up(run, dir, local),
+        }
+    }
+
+    fn force(&mut self, run: &RunId, how: Force) {
+        self.local.force(run, how);
+        self.cluster.force(run, how);
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        let mut notices = self.local.notices();
+        notices.extend(self.cluster.notices());
+        notices
+    }
+
+    fn poll_every(&self) -> Duration {
+        // Run directories on a shared file system are not to be looked at ten times a second.
+        if self.new_on_cluster { Duration::from_millis(500) } else { Local::POLL }
+    }
 }

@@ -16,16 +16,14 @@ use lightbox_store::RunDir;
 use lightbox_store::run::{EventKind, Placement, RunId, hostname, process_start};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::executor::{Executor, Force, Launch, Notice};
+use super::executor::{Force, Launch, Notice};
 use super::slots::Device;
 use super::verdict::Ended;
+use crate::client::ARENAS;
 use crate::{Result, SchedulerError, WorkerProgram};
 
 /// The line in `worker.log` with which each start begins.
 pub const LOG_MARK: &str = "== started by the queue\n";
-
-/// How often workers are looked at.
-const POLL: Duration = Duration::from_millis(100);
 
 /// Runs jobs on this machine.
 #[derive(Debug)]
@@ -53,6 +51,9 @@ impl Local {
         Self { worker, boot: boot_id(), alone, running: HashMap::new(), notices: Vec::new() }
     }
 
+    /// How often workers are looked at.
+    pub const POLL: Duration = Duration::from_millis(100);
+
     fn start(&self, launch: &Launch) -> Result<Started> {
         let Some(lock) = launch.dir.try_lock()? else { return Ok(Started::Taken) };
         let start = |source| SchedulerError::Start { program: self.worker.path().display().to_string(), source };
@@ -72,6 +73,7 @@ impl Local {
         if !self.alone && std::env::var_os("OMP_WAIT_POLICY").is_none() {
             command.env("OMP_WAIT_POLICY", "passive");
         }
+        command.env_remove(ARENAS);
         command.arg(launch.dir.path()).stdin(Stdio::from(lock)).stdout(Stdio::null()).stderr(log);
         // A group of its own: what ends the daemon or the terminal does not end the worker, and cancelling reaches all
         // processes of the job.
@@ -110,8 +112,9 @@ enum Started {
     Taken,
 }
 
-impl Executor for Local {
-    fn launch(&mut self, launch: Launch) {
+impl Local {
+    /// Starts a job, or finds that it runs already.
+    pub fn launch(&mut self, launch: Launch) {
         match self.start(&launch) {
             Ok(Started::Child(child, placement)) => {
                 self.running.insert(launch.run.clone(), Running::Child(child));
@@ -124,7 +127,8 @@ impl Executor for Local {
         }
     }
 
-    fn take_up(&mut self, run: &RunId, dir: &RunDir, placement: Option<&Placement>) -> bool {
+    /// Takes up a job that an earlier daemon started; false when it was certainly never started.
+    pub fn take_up(&mut self, run: &RunId, dir: &RunDir, placement: Option<&Placement>) -> bool {
         if matches!(dir.try_lock(), Ok(None)) {
             self.running.insert(run.clone(), Running::Found(dir.clone()));
             return true;
@@ -138,7 +142,8 @@ impl Executor for Local {
         false
     }
 
-    fn force(&mut self, run: &RunId, how: Force) {
+    /// Ends a job of this machine by force; others are passed over.
+    pub fn force(&mut self, run: &RunId, how: Force) {
         let signal = match how {
             Force::Terminate => Signal::TERM,
             Force::Kill => Signal::KILL,
@@ -149,7 +154,8 @@ impl Executor for Local {
         }
     }
 
-    fn notices(&mut self) -> Vec<Notice> {
+    /// What happened since the last call.
+    pub fn notices(&mut self) -> Vec<Notice> {
         let mut notices = std::mem::take(&mut self.notices);
         self.running.retain(|run, running| {
             let ended = match running {
@@ -168,10 +174,6 @@ impl Executor for Local {
             alive
         });
         notices
-    }
-
-    fn poll_every(&self) -> Duration {
-        POLL
     }
 }
 

@@ -1,5 +1,6 @@
 //! The daemon: one for each home, without libtorch and without plugins. It starts jobs, watches them, and tells clients.
 
+mod cluster;
 mod executor;
 mod follow;
 mod job;
@@ -28,6 +29,8 @@ pub use socket::{connect, socket_path};
 use crate::protocol::{Action, Answer, Message, PROTOCOL};
 use crate::settings::ExecutorChoice;
 use crate::{Result, SchedulerError, Settings, WorkerProgram};
+use cluster::Cluster;
+use executor::Executors;
 use local::Local;
 use server::Command;
 use slots::Slots;
@@ -90,7 +93,9 @@ pub fn serve(home: Home, settings: Settings, worker: WorkerProgram) -> Result<()
         ExecutorChoice::Slurm => Slots::of_a_cluster(settings.queue.cluster_jobs),
     };
     let pool = Pool::new(worker.clone(), home.clone(), settings.warm.clone(), slots.gpus());
-    let executor = Box::new(Local::new(worker, slots.view().len() <= 1));
+    let on_cluster = settings.queue.executor == ExecutorChoice::Slurm;
+    let cluster = Cluster::new(settings.slurm.clone(), worker.path().to_path_buf(), home.root().to_path_buf());
+    let executor = Box::new(Executors::new(Local::new(worker, slots.view().len() <= 1), cluster, on_cluster));
     let supervisor = Supervisor::new(home.clone(), settings.clone(), executor, slots)?;
     let listener = socket::listen(&home)?;
     server::accept(listener, commands)?;

@@ -21,6 +21,8 @@ pub enum Ended {
     OutOfMemory,
     /// Its machine was lost, or the cluster took it away for another job, with this word.
     Lost(String),
+    /// Someone cancelled it on the cluster.
+    Cancelled,
     /// It could not be started at all.
     NotStarted(String),
 }
@@ -67,6 +69,7 @@ pub fn verdict(events: &[Event], attempts_before: u32, ended: &Ended, log: &str)
         Ended::Restart => failed("the machine restarted".to_owned(), FailureCause::Lost),
         Ended::OutOfMemory => failed("the cluster says that memory ran out".to_owned(), FailureCause::OutOfMemory),
         Ended::Lost(word) => failed(format!("the cluster ended the job: {word}"), FailureCause::Lost),
+        Ended::Cancelled => Verdict::Interrupted,
         Ended::NotStarted(sentence) => failed(sentence.clone(), FailureCause::Other),
     }
 }

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use super::slots::{Gpu, Needs};
 use super::supervisor::Connection;
 use super::verdict::signal_name;
 use crate::WorkerProgram;
+use crate::client::ARENAS;
 use crate::protocol::{Answer, LineReader, Message, News, read_message, write_message};
 use crate::settings::WarmSettings;
 
@@ -188,15 +189,11 @@ enum End {
 
 impl Keeper {
     fn serve(mut self, inbox: &Receiver<Asked>) {
-        loop {
-            match inbox.recv_timeout(self.idle) {
-                Ok(asked) => {
-                    let answer = self.answer(&asked);
-                    self.state.waiting.fetch_sub(1, Ordering::SeqCst);
-                    let _ = asked.to.try_send(Message::Answer { id: asked.id, answer });
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        // Until nobody asked for a while, or the pool let it go.
+        while let Ok(asked) = inbox.recv_timeout(self.idle) {
+            let answer = self.answer(&asked);
+            self.state.waiting.fetch_sub(1, Ordering::SeqCst);
+            let _ = asked.to.try_send(Message::Answer { id: asked.id, answer });
         }
         // Its standard input closes, and it ends by itself.
         if let Some(Process { mut child, requests, .. }) = self.process.take() {
@@ -256,6 +253,7 @@ impl Keeper {
         let fail = |error: std::io::Error| format!("cannot start {}: {error}", self.worker.path().display());
         let errors = File::options().create(true).append(true).open(&log).map_err(fail)?;
         let mut command = self.worker.command();
+        command.env_remove(ARENAS);
         command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         command.env("CUDA_VISIBLE_DEVICES", self.mask.as_deref().unwrap_or("")).env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
         let mut child = command.spawn().map_err(fail)?;

@@ -31,6 +31,10 @@ impl Supervisor {
             headway = running.follow.made_headway();
             asked = running.stop.is_some();
         }
+        if *ended == Ended::Cancelled && job.entry.wish == Wish::Run {
+            // By `scancel`, and whoever did that does not want it to be submitted again.
+            job.entry.wish = Wish::Cancel;
+        }
         let before = job.entry.attempts_before;
         let events = job.dir.events().unwrap_or_default();
         let mut verdict = verdict(&events, before, ended, &log_tail(&job.dir));

@@ -73,17 +73,18 @@ impl Supervisor {
     }
 
     fn prepare(&mut self, run: &RunId, slot: Slot) -> Result<Option<Launch>> {
+        let intent = self.executor.intent();
         let Some(job) = self.jobs.get_mut(run) else { return Ok(None) };
         let config = job.dir.config()?;
         remove_stop_file(&job.dir)?;
         let follow = Follow::new(&job.dir, &config);
         job.entry.attempts_before = follow.attempt().max(job.entry.forgiven);
-        job.entry.placement = None;
+        job.entry.placement = intent;
         job.dir.write_queue_entry(&job.entry)?;
         job.not_before = None;
         job.phase = Phase::Running(Box::new(Running { follow, since: Instant::now(), stop: None }));
         let (dir, label) = (job.dir.clone(), job.label.clone());
-        Ok(Some(Launch { run: run.clone(), dir, slot, label, threads: job.threads }))
+        Ok(Some(Launch { run: run.clone(), dir, slot, label, needs: job.needs, threads: job.threads }))
     }
 
     /// Keeps where a job was placed, so that the next daemon finds it.
@@ -94,6 +95,19 @@ impl Supervisor {
             self.complain(error);
         }
         self.tell_job(run);
+    }
+
+    /// A job that was perhaps started was not: it stands in line again.
+    pub(super) fn never_started(&mut self, run: &RunId) {
+        self.slots.give_back(run);
+        self.running.remove(run);
+        let Some(job) = self.jobs.get_mut(run) else { return };
+        job.entry.placement = None;
+        job.phase = Phase::Waiting;
+        if let Err(error) = job.dir.write_queue_entry(&job.entry) {
+            self.complain(error);
+        }
+        self.after_change(run);
     }
 
     /// Marks the slot of a job that was found running as taken.
@@ -114,6 +128,7 @@ impl Supervisor {
         let word = if job.entry.wish == Wish::Cancel { "cancel\n" } else { "pause\n" };
         let written = std::fs::write(&path, word);
         running.stop.get_or_insert(Stop { since: Instant::now(), force: 0 });
+        self.executor.asked_to_stop(run);
         if let Err(error) = written {
             // A full disk: then by signal.
             self.complain(format!("cannot write {}: {error}", path.display()));

@@ -147,6 +147,8 @@ impl Supervisor {
             match notice {
                 Notice::Placed(run, placement) => self.placed(&run, placement),
                 Notice::Ended(run, ended) => self.ended(&run, &ended),
+                Notice::Back(run) => self.never_started(&run),
+                Notice::Remark(text) => self.complain(text),
             }
         }
         self.follow();
