@@ -164,6 +164,19 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_shows_every_key_with_its_default() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/queue.md")).unwrap();
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(parse(blocks[0]).unwrap(), Settings::default());
+        let keys = ["executor", "retries", "grace_seconds", "idle_exit_minutes", "cluster_jobs"];
+        let keys = keys.iter().chain(&["cpu", "jobs_per_gpu", "leave_alone", "keep", "idle_minutes"]);
+        for key in keys {
+            assert!(blocks[0].lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
+        }
+        assert_eq!(parse(blocks[1]).unwrap().slurm.partition.as_deref(), Some("gpu"));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let error = parse("[slots]\ncpus = 3\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("\"cpu\""), "{error}");
