@@ -179,6 +179,9 @@ fn has_started(run: &RunDir, attempt: u32) -> bool {
     story(run).contains(&(attempt, "started"))
 }
 
+/// What is tried on the cluster, by name.
+type Scenario = (&'static str, fn(&Cluster));
+
 #[test]
 fn a_real_cluster() {
     if std::env::var_os("LIGHTBOX_SKIP_SLURM").is_some_and(|v| v == "1") {
@@ -186,7 +189,7 @@ fn a_real_cluster() {
         return;
     }
     let cluster = Cluster::start();
-    let scenarios: [(&str, fn(&Cluster)); 8] = [
+    let scenarios: [Scenario; 8] = [
         ("waits, runs, completes", waits_runs_completes),
         ("what the worker is told", what_the_worker_is_told),
         ("ends in other ways", ends_in_other_ways),
