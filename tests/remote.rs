@@ -81,7 +81,7 @@ fn worker_at_work(home: &Path) -> u32 {
         for entry in std::fs::read_dir(home.join("runs")).into_iter().flatten().flatten() {
             let events = std::fs::read_to_string(entry.path().join("events.jsonl")).unwrap_or_default();
             let began = events.contains("\"checkpoint\"") && !events.contains("\"finished\"");
-            let started = events.lines().filter(|line| line.contains("\"started\"")).next_back();
+            let started = events.lines().rfind(|line| line.contains("\"started\""));
             if let (true, Some(started)) = (began, started) {
                 let started: Value = serde_json::from_str(started).unwrap();
                 return started["pid"].as_u64().unwrap() as u32;
