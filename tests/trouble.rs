@@ -214,3 +214,31 @@ fn two_clients_and_a_script_at_once() {
     assert!(cancelled.as_array().unwrap().iter().all(|job| job["state"] == "cancelled"), "{cancelled}");
     ok(&home, &["daemon", "stop"]);
 }
+
+#[test]
+fn runs_that_are_removed_or_brought_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, other) = (folder.path().join("home"), folder.path().join("other"));
+    std::fs::create_dir_all(&home).unwrap();
+    with_data(&home, &folder.path().join("images"));
+    ok(&home, &["queue", "pause"]);
+    let group = ok(&home, TRAIN).lines().next().unwrap().to_owned();
+    let runs = json(&home, &["runs", "list"]);
+    let path = |at: usize| runs[at]["path"].as_str().unwrap().to_owned();
+    let name = |at: usize| runs[at]["run"].as_str().unwrap().to_owned();
+
+    // A queued run that was copied elsewhere does not start there by itself.
+    ok(&other, &["runs", "import", &path(0)]);
+    ok(&other, &["daemon", "start"]);
+    assert_eq!(json(&other, &["queue", "list", "--all"]).as_array().unwrap().len(), 0);
+    assert_eq!(json(&other, &["runs", "list"])[0]["run"], name(0).as_str());
+    ok(&other, &["daemon", "stop"]);
+
+    // One that is removed leaves the queue, and one that runs is not removed.
+    ok(&home, &["runs", "remove", &name(0), "--yes"]);
+    assert_eq!(json(&home, &["queue", "list"]).as_array().unwrap().len(), 1);
+    ok(&home, &["queue", "resume"]);
+    ok(&home, &["queue", "watch", &group]);
+    assert_eq!(json(&home, &["runs", "list"]).as_array().unwrap().len(), 1);
+    ok(&home, &["daemon", "stop"]);
+}

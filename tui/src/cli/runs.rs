@@ -3,12 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use lightbox_store::run::{Part, resolve};
+use lightbox_scheduler::Client;
+use lightbox_scheduler::protocol::{Action, Answer};
+use lightbox_store::run::{Part, RunId, resolve};
 use lightbox_store::{RunDir, RunRow, RunStatus};
 use serde_json::{Value, json};
 
 use super::{Context, store};
 use crate::failure::{Failure, Result};
+
+/// Files of a run directory that an import leaves behind.
+const OF_ITS_HOME: [&str; 3] = ["queue.json", "stop", ".lock"];
 
 /// What to do with run directories.
 #[derive(Debug, Subcommand)]
@@ -133,6 +138,7 @@ fn remove(context: &Context, name: &str, yes: bool) -> Result<()> {
         let names: Vec<String> = runs.iter().map(|r| r.path().display().to_string()).collect();
         return Err(Failure::bad(format!("this deletes for good: {}\nadd --yes to do it", names.join(", "))));
     }
+    leave_the_queue(context, &runs)?;
     let removed = runs.iter().try_for_each(|run| {
         std::fs::remove_dir_all(run.path())
             .map_err(|e| Failure::failed(format!("cannot remove {}: {e}", run.path().display())))?;
@@ -142,6 +148,16 @@ fn remove(context: &Context, name: &str, yes: bool) -> Result<()> {
     // Also when the second of two could not be removed.
     store::directories_changed(context);
     removed
+}
+
+/// A daemon must not start what is being removed. Without a daemon there is no queue to leave.
+fn leave_the_queue(context: &Context, runs: &[RunDir]) -> Result<()> {
+    let Some(mut client) = Client::connect(&context.home)? else { return Ok(()) };
+    let names = runs.iter().map(|run| Ok(run.config()?.run)).collect::<Result<Vec<RunId>>>()?;
+    match client.ask(Action::Forget { runs: names })? {
+        Answer::Done { remarks, .. } => remarks.first().map_or(Ok(()), |remark| Err(Failure::bad(remark))),
+        _ => Err(Failure::failed("the daemon gave another answer than was asked for")),
+    }
 }
 
 fn import(context: &Context, dir: &std::path::Path) -> Result<()> {
@@ -161,6 +177,9 @@ fn import(context: &Context, dir: &std::path::Path) -> Result<()> {
 }
 
 /// Copies files and folders; links are left out, so that an import never reaches outside its source.
+///
+/// What belongs to the queue that the run came from stays there: a run that was copied in the middle of its work must not
+/// start here by itself.
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -168,7 +187,7 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<
         let kind = entry.file_type()?;
         if kind.is_dir() {
             copy_folder(&entry.path(), &to.join(entry.file_name()))?;
-        } else if kind.is_file() {
+        } else if kind.is_file() && !OF_ITS_HOME.iter().any(|name| entry.file_name() == *name) {
             std::fs::copy(entry.path(), to.join(entry.file_name()))?;
         }
     }
