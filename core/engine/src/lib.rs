@@ -9,10 +9,10 @@ pub mod device;
 pub mod evaluate;
 pub mod explain;
 pub mod explain_metrics;
-pub mod picture;
 pub mod plugin;
 pub mod torch;
 pub mod train;
 pub mod weights;
 
 pub use cancel::Cancel;
+pub use lightbox_picture as picture;

@@ -1,8 +1,8 @@
 //! A colour bar on the right of a picture: 1 at the top, 0 at the bottom.
 
-use super::colormap::Colormap;
-use super::font;
-use super::overlay::Picture;
+use crate::colormap::Colormap;
+use crate::font;
+use crate::overlay::Picture;
 
 const LABELS: [(&str, f64); 3] = [("1", 1.0), ("0.5", 0.5), ("0", 0.0)];
 const PAPER: [u8; 3] = [255, 255, 255];

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::PictureError;
-use super::write::write_whole;
+use crate::PictureError;
+use crate::write::write_whole;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Header and magic together fill a multiple of this.

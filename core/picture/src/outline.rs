@@ -1,7 +1,7 @@
 //! Outlines of an annotation: a white line with a dark rim, visible on any colours.
 
-use super::PictureError;
-use super::overlay::Picture;
+use crate::PictureError;
+use crate::overlay::Picture;
 
 /// What an annotation marks.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 
-use super::PictureError;
-use super::overlay::Picture;
+use crate::PictureError;
+use crate::overlay::Picture;
 
 /// Writes the picture as PNG: the file is whole or absent.
 ///

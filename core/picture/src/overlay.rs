@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::colormap::Colormap;
-use super::outline::{Region, draw};
-use super::resize::resize_map;
-use super::{PictureError, legend};
+use crate::colormap::Colormap;
+use crate::outline::{Region, draw};
+use crate::resize::resize_map;
+use crate::{PictureError, legend};
 
 /// An image of 8 bits per channel, row-major, one channel (grey) or three (red, green, blue).
 #[derive(Clone, Copy, Debug)]

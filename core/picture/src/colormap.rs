@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{PictureError, tables};
+use crate::{PictureError, tables};
 
 /// A table of 256 colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

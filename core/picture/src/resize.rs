@@ -1,6 +1,6 @@
 //! Bilinear resizing of a map, as OpenCV's and torch's (align_corners=false, no antialias).
 
-use super::PictureError;
+use crate::PictureError;
 
 /// Resizes `map`, [height, width], to another [height, width].
 ///
