@@ -1,0 +1,141 @@
+//! The painter: what is to be seen, handed to the driver of this terminal.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::encoder::{Job, Key};
+use super::fit;
+use super::half_blocks::HalfBlocks;
+use super::none::NoPictures;
+use super::{Graphics, Protocol, Shown};
+
+/// A picture at its place.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub shown: Shown,
+    /// The cells that it covers.
+    pub rect: Rect,
+    /// Their size in pixels.
+    pub pixels: (u32, u32),
+}
+
+/// One way to draw. Drivers encode elsewhere, so that no call takes long.
+pub(super) trait Driver: Send {
+    /// Puts the pictures' cells into the frame's buffer.
+    fn draw(&mut self, placed: &[Placed], buffer: &mut Buffer);
+    /// Adds what has to follow the frame's text.
+    fn flush(&mut self, out: &mut Vec<u8>);
+    /// Nothing is known of the terminal any more.
+    fn forget(&mut self);
+    /// Takes all pictures away.
+    fn clear(&mut self, out: &mut Vec<u8>);
+    /// Everything that was wanted is on the screen.
+    fn is_settled(&self) -> bool;
+    /// The most pixels of a picture, each way.
+    fn most_pixels(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// Draws the pictures of each frame.
+pub struct Painter {
+    graphics: Graphics,
+    driver: Box<dyn Driver>,
+    screen: Rect,
+}
+
+impl Painter {
+    /// A painter for this terminal. `wake` is called, on another thread, when something new can be drawn.
+    pub fn new(graphics: Graphics, wake: Box<dyn Fn() + Send + Sync>) -> Painter {
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::from(wake);
+        let driver: Box<dyn Driver> = match graphics.protocol {
+            Protocol::None => Box::new(NoPictures::default()),
+            _ => Box::new(HalfBlocks::new(graphics.colours, wake)),
+        };
+        Painter { graphics, driver, screen: Rect::ZERO }
+    }
+
+    /// Puts the frame's pictures into its buffer: characters, or blank cells where the terminal will draw over them.
+    /// Everything that is to be seen is given each time; what is not given any more disappears.
+    pub fn draw(&mut self, shown: &[Shown], buffer: &mut Buffer) {
+        if buffer.area != self.screen {
+            // ratatui clears a screen of another size, and terminals move or drop pictures then.
+            if !self.screen.is_empty() {
+                self.driver.forget();
+            }
+            self.screen = buffer.area;
+        }
+        let placed: Vec<Placed> = shown.iter().filter_map(|shown| self.place(shown, buffer.area)).collect();
+        self.driver.draw(&placed, buffer);
+    }
+
+    /// Writes what has to follow the frame's text: uploads, placements, deletions; nothing where nothing changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn flush(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        self.driver.flush(&mut bytes);
+        if bytes.is_empty() { Ok(()) } else { out.write_all(&bytes) }
+    }
+
+    /// To be called after the terminal was cleared or left: everything is sent again.
+    pub fn forget(&mut self) {
+        self.driver.forget();
+    }
+
+    /// Takes all pictures off the terminal, and out of its memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn clear(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        self.driver.clear(&mut bytes);
+        if bytes.is_empty() { Ok(()) } else { out.write_all(&bytes) }
+    }
+
+    /// Everything that was given to the last `draw` is on the screen (or in what `flush` wrote).
+    pub fn is_settled(&self) -> bool {
+        self.driver.is_settled()
+    }
+
+    /// How pictures are drawn here.
+    pub fn graphics(&self) -> &Graphics {
+        &self.graphics
+    }
+
+    /// The cells that a picture of this size would cover within an area.
+    pub fn fitted(&self, area: Rect, picture_w: u32, picture_h: u32) -> Rect {
+        fit::fitted(area, picture_w, picture_h, self.graphics.cell, self.driver.most_pixels())
+    }
+
+    /// The size of a character cell in pixels has changed.
+    pub fn set_cell(&mut self, cell: (u16, u16)) {
+        if cell != self.graphics.cell && cell.0 > 0 && cell.1 > 0 {
+            self.graphics.cell = cell;
+            self.driver.forget();
+        }
+    }
+
+    fn place(&self, shown: &Shown, screen: Rect) -> Option<Placed> {
+        let whole = shown.base.is_whole() && shown.overlay.as_ref().is_none_or(|overlay| overlay.is_whole());
+        let rect = self.fitted(shown.area.intersection(screen), shown.base.width, shown.base.height);
+        let (cell_w, cell_h) = self.graphics.cell;
+        let pixels = (u32::from(rect.width) * u32::from(cell_w), u32::from(rect.height) * u32::from(cell_h));
+        (whole && !rect.is_empty()).then(|| Placed { shown: shown.clone(), rect, pixels })
+    }
+}
+
+impl Placed {
+    /// The job of encoding the picture with its overlay at a size in the driver's units.
+    pub fn job(&self, size: (u32, u32)) -> Job {
+        let (base, overlay) = (&self.shown.base, &self.shown.overlay);
+        let key = Key { base: Some(base.id), overlay: overlay.as_ref().map(|overlay| overlay.id), size };
+        Job { key, base: Some(Arc::clone(base)), overlay: overlay.clone() }
+    }
+}

@@ -1,0 +1,78 @@
+//! Asks the terminal and waits for the answers: for commands that print and end.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+
+use super::{Answers, Environment, questions};
+use crate::input::{Decoder, Incoming};
+use crate::tty;
+
+/// How long to wait for replies that tmux hands on after it has answered itself.
+const AFTER_FENCE: Duration = Duration::from_millis(80);
+
+/// Asks the terminal, for at most `timeout`. `None` where there is no terminal to ask, or where it belongs to another
+/// program at the moment; what has come by then where it does not answer in time. Keys typed meanwhile are lost.
+pub fn ask(timeout: Duration) -> Option<Answers> {
+    let environment = Environment::from_process();
+    let terminal = tty::controlling().ok()?;
+    // A process in the background would be stopped when it changes the terminal's mode.
+    if tcgetpgrp(&terminal).ok()? != rustix::process::getpgrp() {
+        return None;
+    }
+    let raw = Raw::enter(terminal).ok()?;
+    Some(collect(&raw.terminal, &environment, timeout))
+}
+
+/// The terminal in raw mode, until this is dropped.
+struct Raw {
+    terminal: OwnedFd,
+    before: Termios,
+}
+
+impl Raw {
+    fn enter(terminal: OwnedFd) -> io::Result<Raw> {
+        let before = tcgetattr(&terminal)?;
+        let mut mode = before.clone();
+        mode.make_raw();
+        tcsetattr(&terminal, OptionalActions::Now, &mode)?;
+        Ok(Raw { terminal, before })
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // Nothing is left to be done for a terminal that does not take its mode back.
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+    }
+}
+
+/// Sends the questions and reads until all answers are in or the time is over.
+pub(super) fn collect(terminal: &OwnedFd, environment: &Environment, timeout: Duration) -> Answers {
+    let mut answers = Answers::default();
+    let mut end = Instant::now() + timeout;
+    let mut decoder = Decoder::new();
+    if tty::write_in_time(terminal, &questions(environment), timeout).is_err() {
+        return answers;
+    }
+    let mut buffer = [0_u8; 1024];
+    while tty::wait(terminal, PollFlags::IN, end) {
+        let Ok(read @ 1..) = rustix::io::read(terminal, &mut buffer) else { break };
+        let fenced = answers.complete();
+        for incoming in decoder.feed(&buffer[..read]) {
+            if let Incoming::Reply(reply) = incoming {
+                answers.take(&reply);
+            }
+        }
+        if answers.complete() && (!environment.in_tmux() || answers.kitty.is_some()) {
+            break;
+        }
+        if answers.complete() && !fenced {
+            end = end.min(Instant::now() + AFTER_FENCE);
+        }
+    }
+    answers
+}
