@@ -30,6 +30,14 @@ impl Failure {
         Self::Failed(message.to_string())
     }
 
+    /// The sentence.
+    pub fn sentence(&self) -> &str {
+        match self {
+            Self::Failed(message) | Self::BadInput(message) => message,
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// Prints the sentence.
     pub fn report(&self) {
         match self {

@@ -1,8 +1,12 @@
 //! The `lightbox` program: everything by command; exit codes and messages that scripts can rely on.
 
+mod app;
 mod cli;
 mod failure;
 mod output;
+mod screens;
+mod theme;
+mod widgets;
 
 use std::process::ExitCode;
 

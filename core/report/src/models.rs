@@ -208,7 +208,11 @@ pub(crate) fn pools(runs: &[TrainedRun]) -> Result<Vec<(Predictions, Groups)>, R
     runs.iter().map(|run| Ok((predictions(run)?, groups(run)))).collect()
 }
 
-fn predictions(run: &TrainedRun) -> Result<Predictions, ReportError> {
+/// The test predictions of a run, as all metrics are computed from them.
+///
+/// # Errors
+/// When its predictions are no distributions.
+pub fn predictions(run: &TrainedRun) -> Result<Predictions, ReportError> {
     let truth: Vec<usize> = run.test.iter().map(|r| r.truth).collect();
     // Softmax in double precision from the logits: rows of single-precision probabilities need not add up to 1.
     let logits: Vec<f64> = run.test.iter().flat_map(|r| r.logits.iter().map(|v| f64::from(*v))).collect();

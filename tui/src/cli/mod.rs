@@ -12,7 +12,7 @@ mod jobs;
 mod method_tables;
 mod plugins;
 mod queue;
-mod results;
+pub mod results;
 mod runs;
 mod show;
 mod splits;
@@ -21,17 +21,21 @@ mod study;
 mod train;
 mod weights;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use lightbox_store::Home;
 
-use crate::failure::Result;
+use lightbox_terminal::probe::Choice;
+
+use crate::failure::{Failure, Result};
 use crate::output::{Color, Output};
+use crate::theme::ThemeChoice;
 
 /// Explainable deep learning for medical images: train networks, test whether one is better, and see why they decide.
 #[derive(Debug, Parser)]
-#[command(name = "lightbox", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "lightbox", version, max_term_width = 100)]
 struct Cli {
     /// Folder for datasets, runs and caches [default: $LIGHTBOX_HOME, else $XDG_DATA_HOME/lightbox]
     #[arg(long, global = true, value_name = "DIR")]
@@ -45,8 +49,27 @@ struct Cli {
     /// When to colour
     #[arg(long, global = true, value_enum, default_value = "auto")]
     color: Color,
+    #[command(flatten)]
+    interface: Interface,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+}
+
+/// How the interface is opened: without a command.
+#[derive(Debug, clap::Args)]
+struct Interface {
+    /// Change nothing outside the program
+    #[arg(long)]
+    readonly: bool,
+    /// Colours of the interface
+    #[arg(long, value_enum, default_value = "auto", value_name = "THEME")]
+    theme: ThemeChoice,
+    /// How pictures are drawn: auto, kitty, sixel, iterm2, blocks or off
+    #[arg(long, default_value = "auto", value_name = "HOW")]
+    graphics: Choice,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    no_mouse: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,12 +124,29 @@ pub struct Context {
     pub out: Output,
 }
 
+/// Opens the interface.
+fn interface(context: Context, how: &Interface, color: Color) -> Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return Err(Failure::bad("the interface needs a terminal; `lightbox --help` lists the commands for scripts"));
+    }
+    let theme = if color == Color::Never { ThemeChoice::Mono } else { how.theme };
+    crate::app::run(crate::app::Options {
+        home: context.home,
+        readonly: how.readonly,
+        theme,
+        graphics: how.graphics,
+        mouse: !how.no_mouse,
+        demo_of: None,
+    })
+}
+
 /// Parses the command line and runs the command.
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
     let out = Output::new(cli.json, cli.quiet, cli.color);
     let context = Context { home: Home::locate(cli.home.as_deref())?, out };
-    match cli.command {
+    let Some(command) = cli.command else { return interface(context, &cli.interface, cli.color) };
+    match command {
         Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Data(command) => data::run(&context, command),
         Command::Train(arguments) => train::run(&context, arguments),

@@ -38,10 +38,20 @@ impl From<ReportError> for Failure {
 /// Runs the command.
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let metrics = metrics(&arguments.metric)?;
-    let tables = match &arguments.study {
+    print(context, &tables(context, arguments.study.as_deref(), metrics, arguments.baseline.as_deref())?)
+}
+
+/// The tables of a study, or of the runs that belong to none.
+pub fn tables(
+    context: &Context,
+    study: Option<&str>,
+    metrics: Vec<MetricId>,
+    baseline: Option<&str>,
+) -> Result<Vec<Table>> {
+    match study {
         Some(name) => {
             let file = study::read(context, name)?;
-            tables_of_study(context, &file, metrics, arguments.baseline.as_deref())?
+            tables_of_study(context, &file, metrics, baseline)
         }
         None => {
             let runs = list_runs(&context.home)?;
@@ -52,12 +62,11 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
                 }
             }
             let explained = method_tables::of_latest(context, &loose, &metrics)?;
-            let mut tables = latest_tables(&loose, metrics, arguments.baseline.as_deref())?;
+            let mut tables = latest_tables(&loose, metrics, baseline)?;
             tables.extend(explained);
-            tables
+            Ok(tables)
         }
-    };
-    print(context, &tables)
+    }
 }
 
 /// Prints the tables of a study.

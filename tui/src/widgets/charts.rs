@@ -1,0 +1,277 @@
+//! Charts in braille and blocks: curves with a band, a confusion matrix, strips. What a colour says, a name or a sign says
+//! too.
+
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::canvas::{Canvas as Plane, Line as Stroke, Points};
+
+use super::{Canvas, text};
+use crate::theme::Theme;
+
+/// A curve, perhaps with a band around it.
+#[derive(Clone, Debug, Default)]
+pub struct Curve {
+    /// Its name, shown in the legend.
+    pub name: String,
+    /// Points, by x.
+    pub points: Vec<(f64, f64)>,
+    /// Lower and upper end of the band at each x.
+    pub band: Vec<(f64, f64, f64)>,
+    /// Which colour of the series.
+    pub color: usize,
+}
+
+/// What a chart of curves shows besides them.
+#[derive(Clone, Debug, Default)]
+pub struct Axes {
+    /// Name of the x axis.
+    pub x: String,
+    /// Fixed ends of x, else those of the curves.
+    pub x_range: Option<(f64, f64)>,
+    /// Fixed ends of y, else those of the curves.
+    pub y_range: Option<(f64, f64)>,
+    /// Draws the line y = x, which reliability and chance are read against.
+    pub diagonal: bool,
+    /// Draws points instead of lines.
+    pub points: bool,
+}
+
+/// Ends of finite values; none when there are none. Equal ends are parted, so that a flat curve is seen.
+fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let (low, high) = values
+        .filter(|v| v.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    match low.partial_cmp(&high)? {
+        std::cmp::Ordering::Less => Some((low, high)),
+        std::cmp::Ordering::Equal => Some((low - low.abs().max(1.0) * 0.05, high + high.abs().max(1.0) * 0.05)),
+        std::cmp::Ordering::Greater => None,
+    }
+}
+
+/// Draws curves with axes and a legend.
+pub fn curves(canvas: &mut Canvas<'_, '_>, area: Rect, curves: &[Curve], axes: &Axes, theme: &Theme) {
+    let xs = || curves.iter().flat_map(|c| c.points.iter().map(|p| p.0).chain(c.band.iter().map(|b| b.0)));
+    let ys = || curves.iter().flat_map(|c| c.points.iter().map(|p| p.1).chain(c.band.iter().flat_map(|b| [b.1, b.2])));
+    let (Some(x), Some(y)) = (axes.x_range.or_else(|| ends(xs())), axes.y_range.or_else(|| ends(ys()))) else {
+        canvas.line(Line::styled("nothing to draw yet", theme.dim), area);
+        return;
+    };
+    if area.height < 4 || area.width < 16 {
+        return;
+    }
+    let labels = [tick(y.1), tick((y.0 + y.1) / 2.0), tick(y.0)];
+    let left = labels.iter().map(|l| text::width(l)).max().unwrap_or(0) as u16 + 1;
+    let legend = u16::from(curves.iter().any(|c| !c.name.is_empty()));
+    let plot = Rect {
+        x: area.x + left,
+        y: area.y + legend,
+        width: area.width.saturating_sub(left),
+        height: area.height.saturating_sub(1 + legend),
+    };
+    if legend == 1 {
+        draw_legend(canvas, Rect { height: 1, ..area }, curves, theme);
+    }
+    for (label, row) in labels.iter().zip([plot.y, plot.y + plot.height / 2, plot.bottom().saturating_sub(1)]) {
+        canvas.line(Line::styled(label.clone(), theme.dim), Rect { x: area.x, y: row, width: left, height: 1 });
+    }
+    draw_x_axis(canvas, Rect { y: plot.bottom(), height: 1, ..plot }, x, &axes.x, theme);
+    draw_plane(canvas, plot, curves, axes, (x, y), theme);
+}
+
+fn draw_plane(
+    canvas: &mut Canvas<'_, '_>,
+    plot: Rect,
+    curves: &[Curve],
+    axes: &Axes,
+    (x, y): ((f64, f64), (f64, f64)),
+    theme: &Theme,
+) {
+    let dim = theme.border.fg.unwrap_or_default();
+    let plane = Plane::default()
+        .marker(if theme.ascii { Marker::Dot } else { Marker::Braille })
+        .x_bounds([x.0, x.1])
+        .y_bounds([y.0, y.1])
+        .paint(|context| {
+            if axes.diagonal {
+                context.draw(&Stroke { x1: x.0, y1: x.0, x2: x.1, y2: x.1, color: dim });
+            }
+            for curve in curves {
+                let color = theme.series[curve.color % theme.series.len()];
+                for (at, low, high) in &curve.band {
+                    context.draw(&Stroke { x1: *at, y1: *low, x2: *at, y2: *high, color: dim });
+                }
+                context.layer();
+                if axes.points || curve.points.len() == 1 {
+                    context.draw(&Points { coords: &curve.points, color });
+                    continue;
+                }
+                for pair in curve.points.windows(2) {
+                    let [(x1, y1), (x2, y2)] = [pair[0], pair[1]];
+                    if y1.is_finite() && y2.is_finite() {
+                        context.draw(&Stroke { x1, y1, x2, y2, color });
+                    }
+                }
+            }
+        });
+    canvas.put(plane, plot);
+}
+
+fn draw_legend(canvas: &mut Canvas<'_, '_>, area: Rect, curves: &[Curve], theme: &Theme) {
+    let mut spans = Vec::new();
+    for curve in curves {
+        let style = Style::new().fg(theme.series[curve.color % theme.series.len()]);
+        spans.push(Span::styled(theme.sign("━ ", "- "), style));
+        let last = curve.points.last().map(|p| format!(" {}", text::figure(p.1, 3))).unwrap_or_default();
+        spans.push(Span::styled(format!("{}{last}   ", curve.name), theme.text));
+    }
+    canvas.line(Line::from(spans), area);
+}
+
+fn draw_x_axis(canvas: &mut Canvas<'_, '_>, area: Rect, (low, high): (f64, f64), name: &str, theme: &Theme) {
+    let (first, last) = (tick(low), tick(high));
+    let room = usize::from(area.width).saturating_sub(text::width(&first) + text::width(&last));
+    let middle = text::cut(name, room.saturating_sub(2));
+    let pad = room.saturating_sub(text::width(&middle));
+    let line = format!("{first}{}{middle}{}{last}", " ".repeat(pad / 2), " ".repeat(pad - pad / 2));
+    canvas.line(Line::styled(line, theme.dim), area);
+}
+
+/// A value beside an axis.
+fn tick(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        v if v.fract() == 0.0 && v < 1e6 => format!("{value:.0}"),
+        v if (0.01..1000.0).contains(&v) => format!("{value:.2}"),
+        v if (1000.0..1e6).contains(&v) => format!("{value:.0}"),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+/// Draws a confusion matrix: truth down, prediction across, counts, with a background by the share of the true class.
+pub fn confusion(canvas: &mut Canvas<'_, '_>, area: Rect, classes: &[String], counts: &[Vec<usize>], theme: &Theme) {
+    let label = classes.iter().map(|c| text::width(c)).max().unwrap_or(0).min(16) as u16;
+    let widest = counts.iter().flatten().max().map_or(1, |n| n.to_string().len());
+    let room = area.width.saturating_sub(label + 9) / (classes.len() as u16).max(1);
+    let cell = (widest as u16 + 2).max(label.min(room.saturating_sub(1).max(8)) + 1);
+    let shown = usize::from(area.width.saturating_sub(label + 9) / cell).min(classes.len());
+    let mut heading = vec![Span::styled(format!("{:<w$}", "true \\ predicted", w = usize::from(label) + 1), theme.dim)];
+    heading[0].content = text::cut(&heading[0].content, usize::from(label)).into();
+    let x0 = area.x + label + 1;
+    canvas.line(Line::from(heading), Rect { height: 1, ..area });
+    for (j, class) in classes.iter().take(shown).enumerate() {
+        let at = Rect { x: x0 + j as u16 * cell, y: area.y, width: cell - 1, height: 1 };
+        let name = text::cut(class, usize::from(cell - 1));
+        canvas.line(Line::styled(format!("{name:>w$}", w = usize::from(cell - 1)), theme.heading), at);
+    }
+    let recall = Rect { x: x0 + shown as u16 * cell + 1, y: area.y, width: 7, height: 1 };
+    canvas.line(Line::styled("recall", theme.heading), recall);
+    for (i, row) in counts.iter().enumerate().take(usize::from(area.height.saturating_sub(1))) {
+        let y = area.y + 1 + i as u16;
+        canvas.line(
+            Line::styled(text::cut(&classes[i], usize::from(label)), theme.text),
+            Rect { x: area.x, y, width: label, height: 1 },
+        );
+        let total: usize = row.iter().sum();
+        for (j, count) in row.iter().take(shown).enumerate() {
+            let share = if total > 0 { *count as f64 / total as f64 } else { 0.0 };
+            let mut style = match (i == j, *count) {
+                (_, 0) => theme.dim,
+                (true, _) => theme.good,
+                (false, _) => theme.bad,
+            };
+            if share >= 0.5 {
+                style = style.add_modifier(Modifier::BOLD | Modifier::REVERSED);
+            } else if share >= 0.1 {
+                style = style.add_modifier(Modifier::BOLD);
+            }
+            let at = Rect { x: x0 + j as u16 * cell, y, width: cell - 1, height: 1 };
+            canvas.line(Line::styled(format!("{count:>w$}", w = usize::from(cell - 1)), style), at);
+        }
+        let share = if total > 0 { format!("{:.3}", row[i] as f64 / total as f64) } else { "–".to_owned() };
+        canvas.line(Line::styled(share, theme.text), Rect { x: recall.x, y, ..recall });
+    }
+}
+
+/// One line of [`strips`]: values of one method.
+#[derive(Clone, Debug, Default)]
+pub struct Strip {
+    /// Its name.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<f64>,
+}
+
+/// Five figures of a distribution: smallest, quartiles, largest (linear interpolation, as NumPy's default).
+pub fn five_figures(values: &[f64]) -> Option<[f64; 5]> {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    Some([0.0, 0.25, 0.5, 0.75, 1.0].map(|share| {
+        let at = share * last as f64;
+        let (low, part) = (at.floor() as usize, at.fract());
+        sorted[low] + (sorted[(low + 1).min(last)] - sorted[low]) * part
+    }))
+}
+
+/// Draws a box plot per line: `├──▒▒┃▒▒──┤` from the smallest to the largest value, box from quartile to quartile.
+pub fn strips(canvas: &mut Canvas<'_, '_>, area: Rect, strips: &[Strip], name: &str, theme: &Theme) {
+    let Some((low, high)) = ends(strips.iter().flat_map(|s| s.values.iter().copied())) else {
+        canvas.line(Line::styled("no values to draw", theme.dim), area);
+        return;
+    };
+    let label = strips.iter().map(|s| text::width(&s.name)).max().unwrap_or(0).min(20) as u16 + 1;
+    if area.height < 2 || area.width < label + 24 {
+        return;
+    }
+    let right = 18;
+    let plot = Rect { x: area.x + label, width: area.width - label - right, ..area };
+    let columns = usize::from(plot.width);
+    let place = |v: f64| (((v - low) / (high - low)) * (columns - 1) as f64).round() as usize;
+    for (i, strip) in strips.iter().enumerate().take(usize::from(area.height - 1)) {
+        let y = area.y + i as u16;
+        let at = |x, width| Rect { x, y, width, height: 1 };
+        canvas.line(Line::styled(text::cut(&strip.name, usize::from(label) - 1), theme.text), at(area.x, label));
+        let Some(figures) = five_figures(&strip.values) else {
+            canvas.line(Line::styled("no values", theme.dim), at(plot.x, plot.width));
+            continue;
+        };
+        let [first, q1, median, q3, last] = figures.map(place);
+        let signs: Vec<&str> = (0..columns)
+            .map(|c| match c {
+                c if c == median => theme.sign("┃", "|"),
+                c if c >= q1 && c <= q3 => theme.sign("▒", "="),
+                c if c == first => theme.sign("├", "["),
+                c if c == last => theme.sign("┤", "]"),
+                c if c > first && c < last => theme.sign("─", "-"),
+                _ => " ",
+            })
+            .collect();
+        let style = Style::new().fg(theme.series[i % theme.series.len()]);
+        canvas.line(Line::styled(signs.concat(), style), at(plot.x, plot.width));
+        let said = format!(" {} n={}", text::figure(figures[2], 3), strip.values.len());
+        canvas.line(Line::styled(said, theme.dim), at(plot.right(), right));
+    }
+    let axis = Rect { y: area.y + (strips.len() as u16).min(area.height - 1), height: 1, ..plot };
+    draw_x_axis(canvas, axis, (low, high), name, theme);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_are_numpys() {
+        // numpy.percentile([1, 2, 4, 8, 16, 32], [0, 25, 50, 75, 100])
+        assert_eq!(five_figures(&[32.0, 1.0, 2.0, 16.0, 4.0, 8.0]), Some([1.0, 2.5, 6.0, 14.0, 32.0]));
+        assert_eq!(five_figures(&[f64::NAN, 3.0]), Some([3.0; 5]));
+        assert_eq!(five_figures(&[]), None);
+    }
+
+    #[test]
+    fn a_flat_curve_has_room_around_it() {
+        assert_eq!(ends([0.5, 0.5].into_iter()), Some((0.45, 0.55)));
+        assert_eq!(ends([f64::NAN].into_iter()), None);
+    }
+}
