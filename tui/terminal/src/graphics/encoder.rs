@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::cells::Block;
 use super::{Overlay, Picture};
@@ -57,6 +58,8 @@ struct State {
     bytes: usize,
     clock: u64,
     ended: bool,
+    /// When to call `wake` although nothing was made.
+    wake_at: Option<Instant>,
 }
 
 struct Shared {
@@ -111,10 +114,13 @@ impl Encoder {
         self.shared.changed.notify_all();
     }
 
-    /// Nothing is left to be made.
-    pub fn is_idle(&self) -> bool {
-        let state = self.shared.state();
-        state.queue.is_empty() && state.running.is_none()
+    /// Calls `wake` after this time, or soon after.
+    pub fn wake_in(&self, time: Duration) {
+        let at = Instant::now() + time;
+        let mut state = self.shared.state();
+        state.wake_at = Some(state.wake_at.map_or(at, |before| before.min(at)));
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -125,30 +131,53 @@ impl Drop for Encoder {
     }
 }
 
+/// What the thread does next.
+enum Next {
+    Encode(Job),
+    Wake,
+    End,
+}
+
 fn work(shared: &Shared, encode: impl Fn(&Job) -> Made, wake: &(dyn Fn() + Send + Sync)) {
     loop {
-        let job = {
-            let mut state = shared.state();
-            loop {
-                if state.ended {
-                    return;
+        match next(shared) {
+            Next::End => return,
+            Next::Wake => wake(),
+            Next::Encode(job) => {
+                let made = Arc::new(encode(&job));
+                let mut state = shared.state();
+                state.running = None;
+                keep(&mut state, job.key, made);
+                let ended = state.ended;
+                drop(state);
+                if !ended {
+                    wake();
                 }
-                if let Some(job) = state.queue.pop_front() {
-                    state.running = Some(job.key);
-                    break job;
-                }
-                state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-        };
-        let made = Arc::new(encode(&job));
-        let mut state = shared.state();
-        state.running = None;
-        keep(&mut state, job.key, made);
-        let ended = state.ended;
-        drop(state);
-        if !ended {
-            wake();
         }
+    }
+}
+
+/// Waits for something to do.
+fn next(shared: &Shared) -> Next {
+    let mut state = shared.state();
+    loop {
+        if state.ended {
+            return Next::End;
+        }
+        let now = Instant::now();
+        if state.wake_at.is_some_and(|at| at <= now) {
+            state.wake_at = None;
+            return Next::Wake;
+        }
+        if let Some(job) = state.queue.pop_front() {
+            state.running = Some(job.key);
+            return Next::Encode(job);
+        }
+        state = match state.wake_at {
+            Some(at) => shared.changed.wait_timeout(state, at - now).unwrap_or_else(PoisonError::into_inner).0,
+            None => shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+        };
     }
 }
 

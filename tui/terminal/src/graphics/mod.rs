@@ -9,11 +9,21 @@ mod compose;
 mod encoder;
 mod fit;
 pub(crate) mod leftovers;
+mod pace;
 mod painter;
 mod palette;
+mod picture_file;
+mod quantise;
+mod sixel_bytes;
 
 mod half_blocks;
+mod inline;
+mod iterm2;
+mod kitty;
+mod kitty_layered;
+mod kitty_placeholders;
 mod none;
+mod sixel;
 
 #[cfg(test)]
 mod tests;
@@ -66,11 +76,6 @@ impl Picture {
     /// Whether there are as many bytes as the size says, and any.
     fn is_whole(&self) -> bool {
         is_whole(self.rgb.len(), self.width, self.height, 3)
-    }
-
-    /// Whether the picture is grey throughout.
-    fn is_grey(&self) -> bool {
-        self.rgb.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2])
     }
 }
 

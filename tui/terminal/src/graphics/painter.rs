@@ -9,8 +9,10 @@ use ratatui::layout::Rect;
 use super::encoder::{Job, Key};
 use super::fit;
 use super::half_blocks::HalfBlocks;
+use super::kitty_layered::KittyLayered;
+use super::kitty_placeholders::KittyPlaceholders;
 use super::none::NoPictures;
-use super::{Graphics, Protocol, Shown};
+use super::{Graphics, Protocol, Shown, iterm2, sixel};
 
 /// A picture at its place.
 #[derive(Debug, Clone)]
@@ -30,6 +32,10 @@ pub(super) trait Driver: Send {
     fn flush(&mut self, out: &mut Vec<u8>);
     /// Nothing is known of the terminal any more.
     fn forget(&mut self);
+    /// The screen has another size: pictures are where nobody knows, but the terminal still has what it was sent.
+    fn moved(&mut self) {
+        self.forget();
+    }
     /// Takes all pictures away.
     fn clear(&mut self, out: &mut Vec<u8>);
     /// Everything that was wanted is on the screen.
@@ -52,8 +58,12 @@ impl Painter {
     pub fn new(graphics: Graphics, wake: Box<dyn Fn() + Send + Sync>) -> Painter {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::from(wake);
         let driver: Box<dyn Driver> = match graphics.protocol {
-            Protocol::None => Box::new(NoPictures::default()),
-            _ => Box::new(HalfBlocks::new(graphics.colours, wake)),
+            Protocol::KittyLayered => Box::new(KittyLayered::new(first_id(), wake)),
+            Protocol::KittyPlaceholders => Box::new(KittyPlaceholders::new(graphics.tmux, wake)),
+            Protocol::Sixel => sixel::driver(wake),
+            Protocol::Iterm2 => iterm2::driver(graphics.tmux, wake),
+            Protocol::None => Box::new(NoPictures),
+            Protocol::HalfBlocks => Box::new(HalfBlocks::new(graphics.colours, wake)),
         };
         Painter { graphics, driver, screen: Rect::ZERO }
     }
@@ -64,7 +74,7 @@ impl Painter {
         if buffer.area != self.screen {
             // ratatui clears a screen of another size, and terminals move or drop pictures then.
             if !self.screen.is_empty() {
-                self.driver.forget();
+                self.driver.moved();
             }
             self.screen = buffer.area;
         }
@@ -131,7 +141,22 @@ impl Painter {
     }
 }
 
+/// Picture numbers of one process stay apart from those of others on the same terminal.
+fn first_id() -> u32 {
+    0x4c00_0000 | (std::process::id() & 0xffff) << 8
+}
+
 impl Placed {
+    /// The size in pixels to send where the terminal scales: not more than the picture has.
+    pub fn pixels_worth_sending(&self) -> (u32, u32) {
+        let base = &self.shown.base;
+        if base.width <= self.pixels.0 && base.height <= self.pixels.1 {
+            (base.width, base.height)
+        } else {
+            self.pixels
+        }
+    }
+
     /// The job of encoding the picture with its overlay at a size in the driver's units.
     pub fn job(&self, size: (u32, u32)) -> Job {
         let (base, overlay) = (&self.shown.base, &self.shown.overlay);

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use ratatui::backend::{Backend as _, ClearType, CrosstermBackend, WindowSize};
+use ratatui::backend::{ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 

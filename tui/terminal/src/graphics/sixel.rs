@@ -1,0 +1,73 @@
+//! Sixel graphics: composed pictures of at most 64 colours, within a limit of bytes.
+
+use std::sync::Arc;
+
+use ratatui::layout::Rect;
+
+use super::compose::{self, Pixels};
+use super::encoder::{Job, Made};
+use super::inline::{Format, Inline};
+use super::painter::{Driver, Placed};
+use super::{quantise, sixel_bytes};
+
+/// Rows of pixels in a band.
+const BAND: u32 = 6;
+/// xterm draws nothing of larger pictures, by default.
+const MOST_PIXELS: u32 = 1000;
+/// The most bytes for 1000 pixels: 125 KB for 448x448.
+const BYTES_PER_1000_PIXELS: u64 = 620;
+/// What small pictures may have in any case.
+const LEAST_BYTES: u64 = 4000;
+/// Colours and tolerance, from fine to coarse; the first whose bytes are within the limit is taken. The tolerance is how
+/// far a channel may be off where that makes runs longer, which loses less than fewer colours would.
+const ATTEMPTS: [(usize, u8); 9] =
+    [(64, 0), (64, 4), (64, 8), (64, 12), (48, 16), (32, 24), (24, 32), (16, 48), (8, 64)];
+
+/// The driver.
+pub fn driver(wake: Arc<dyn Fn() + Send + Sync>) -> Box<dyn Driver> {
+    Box::new(Inline::new(Sixel, wake))
+}
+
+struct Sixel;
+
+impl Format for Sixel {
+    fn size(&self, placed: &Placed, screen: Rect) -> (u32, u32) {
+        let (width, mut height) = placed.pixels;
+        // Terminals scroll when a picture ends with the last row of the screen.
+        if placed.rect.bottom() >= screen.bottom() {
+            height = height.saturating_sub(1);
+        }
+        (width, (height / BAND * BAND).max(BAND))
+    }
+
+    fn encode(&self) -> Box<dyn Fn(&Job) -> Made + Send> {
+        Box::new(|job| {
+            let (w, h) = job.key.size;
+            let pixels = job.base.as_deref().map(|base| compose::composed(base, job.overlay.as_deref(), w, h));
+            Made::Bytes(pixels.map_or_else(Vec::new, |pixels| encode(&pixels)))
+        })
+    }
+
+    fn draw(&self, made: &[u8], _rect: Rect, out: &mut Vec<u8>) {
+        out.extend_from_slice(made);
+    }
+
+    fn most_pixels(&self) -> Option<u32> {
+        Some(MOST_PIXELS)
+    }
+}
+
+/// A picture as sixel graphics, in as many colours as the limit of bytes allows.
+pub fn encode(pixels: &Pixels) -> Vec<u8> {
+    let count = u64::from(pixels.width) * u64::from(pixels.height);
+    let limit = (count * BYTES_PER_1000_PIXELS / 1000).max(LEAST_BYTES);
+    let mut bytes = Vec::new();
+    for (colours, tolerance) in ATTEMPTS {
+        let indexed = quantise::quantise(pixels, colours, tolerance);
+        bytes = sixel_bytes::write(&indexed);
+        if bytes.len() as u64 <= limit {
+            break;
+        }
+    }
+    bytes
+}
