@@ -3,6 +3,7 @@
 //! `lightbox` starts it; people need it only to look into a problem.
 
 mod failure;
+mod info;
 mod job;
 mod network;
 mod plugins;
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Describe all plugins of the search path
     Plugins,
+    /// libtorch and the devices that it can use, as JSON
+    Info,
     /// Answer requests to explain single images, one JSON object a line, until standard input ends
     Serve,
     /// Names, shapes and types in a weights file, and which models it fits
@@ -89,6 +92,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Probe { .. } => Ok(()),
         Command::Plugins => plugins::list(&home),
+        Command::Info => info::print(),
         Command::Serve => serve::run(&home),
         Command::Weights { file } => weights::inspect(&home, &file),
     }

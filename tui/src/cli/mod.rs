@@ -5,6 +5,7 @@ mod compare;
 mod daemon;
 mod data;
 mod demo;
+mod doctor;
 mod evaluate;
 mod explain;
 mod explain_eval;
@@ -112,6 +113,8 @@ enum Command {
     /// Weights files
     #[command(subcommand)]
     Weights(weights::Command),
+    /// What works here, what does not, and what to do
+    Doctor(doctor::Arguments),
     /// A picture in the terminal
     Show(show::Arguments),
 }
@@ -162,6 +165,7 @@ pub fn run() -> Result<()> {
         Command::Store(command) => store::run(&context, command),
         Command::Plugins(command) => plugins::run(&context, command),
         Command::Weights(command) => weights::run(&context, command),
+        Command::Doctor(arguments) => doctor::run(&context, arguments),
         Command::Show(arguments) => show::run(&context, arguments),
     }
 }
