@@ -1,20 +1,24 @@
 //! The connection to the daemon: one thread that listens for as long as the program runs, and comes back when a daemon
 //! ended or began.
 
+use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use lightbox_scheduler::protocol::{Action, Answer, News};
+use lightbox_scheduler::protocol::{Action, Answer, JobState, JobView, News};
 use lightbox_scheduler::{Client, SchedulerError};
-use lightbox_store::Home;
+use lightbox_store::{Home, RunId};
 
 use super::message::{Link, Message};
 
 /// How often a daemon is looked for while there is none.
 const LOOK: Duration = Duration::from_millis(1000);
 
-/// How often the daemon is asked how it is.
-const STATUS: Duration = Duration::from_secs(5);
+/// How often the daemon is asked how far its running jobs are.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// How long the queue must be quiet before it is listed again, so that a burst of changes is one list.
+const SETTLE: Duration = Duration::from_millis(150);
 
 /// Starts the thread; it ends with the loop.
 pub fn start(home: Home, messages: Sender<Message>) {
@@ -61,46 +65,89 @@ impl From<SchedulerError> for Ended {
 fn listen(home: &Home, messages: &Sender<Message>) -> Result<(), Ended> {
     let mut client = Client::connect(home)?.ok_or(Ended::NoDaemon)?;
     client.ask(Action::Subscribe)?;
-    if !tell_all(&mut client, messages)? {
+    let mut known = Known::default();
+    if !known.tell_all(&mut client, messages)? {
         return Ok(());
     }
     let mut asked = Instant::now();
     loop {
-        let link = match client.news(STATUS)? {
-            Some(News::Job(job)) => Some(Link::Job(job)),
-            Some(News::Gone { run }) => Some(Link::Gone(run)),
+        let patience = if known.stale { SETTLE } else { PROGRESS };
+        let link = match client.news(patience)? {
+            Some(News::Job(job)) => {
+                known.see(&job);
+                Some(Link::Job(job))
+            }
+            Some(News::Gone { run }) => {
+                known.states.remove(&run);
+                Some(Link::Gone(run))
+            }
             Some(News::Event { run, event }) => Some(Link::Event(run, event)),
             Some(News::Queue { paused }) => Some(Link::Paused(paused)),
             Some(News::Missed) => {
-                if !tell_all(&mut client, messages)? {
+                known.stale = true;
+                None
+            }
+            Some(_) => None,
+            None if known.stale => {
+                if !known.tell_all(&mut client, messages)? {
                     return Ok(());
                 }
                 None
             }
-            Some(_) | None => None,
+            None => None,
         };
         if link.is_some_and(|link| messages.send(Message::Link(link)).is_err()) {
             return Ok(());
         }
-        if asked.elapsed() >= STATUS {
+        if asked.elapsed() >= PROGRESS && known.is_running() {
             asked = Instant::now();
-            if let Answer::Status(status) = client.ask(Action::Status)?
-                && messages.send(Message::Link(Link::Status(status))).is_err()
-            {
+            if !known.tell_progress(&mut client, messages)? {
                 return Ok(());
             }
         }
     }
 }
 
-/// Tells the whole state; false when the loop has ended.
-fn tell_all(client: &mut Client, messages: &Sender<Message>) -> Result<bool, Ended> {
-    let jobs = match client.ask(Action::List { only: Vec::new() })? {
-        Answer::Jobs { jobs } => jobs,
-        _ => Vec::new(),
-    };
-    let Answer::Status(status) = client.ask(Action::Status)? else { return Ok(true) };
-    Ok(messages.send(Message::Link(Link::Up(jobs, status))).is_ok())
+/// What was last heard of each job.
+#[derive(Default)]
+struct Known {
+    states: HashMap<RunId, JobState>,
+    /// The order of the list may be another by now.
+    stale: bool,
+}
+
+impl Known {
+    fn see(&mut self, job: &JobView) {
+        let before = self.states.insert(job.run.clone(), job.state);
+        self.stale |= before != Some(job.state);
+    }
+
+    fn is_running(&self) -> bool {
+        self.states.values().any(|s| *s == JobState::Running)
+    }
+
+    /// Tells the whole state; false when the loop has ended.
+    fn tell_all(&mut self, client: &mut Client, messages: &Sender<Message>) -> Result<bool, Ended> {
+        let Answer::Jobs { jobs } = client.ask(Action::List { only: Vec::new() })? else { return Ok(true) };
+        let Answer::Status(status) = client.ask(Action::Status)? else { return Ok(true) };
+        self.states = jobs.iter().map(|job| (job.run.clone(), job.state)).collect();
+        self.stale = false;
+        Ok(messages.send(Message::Link(Link::Up(jobs, status))).is_ok())
+    }
+
+    /// Tells how far the running jobs are; false when the loop has ended.
+    fn tell_progress(&mut self, client: &mut Client, messages: &Sender<Message>) -> Result<bool, Ended> {
+        let running = self.states.iter().filter(|(_, state)| **state == JobState::Running);
+        let only = running.map(|(run, _)| run.0.clone()).collect();
+        let Answer::Jobs { jobs } = client.ask(Action::List { only })? else { return Ok(true) };
+        for job in jobs {
+            self.see(&job);
+            if messages.send(Message::Link(Link::Job(Box::new(job)))).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 fn messages_are_closed(messages: &Sender<Message>) -> bool {

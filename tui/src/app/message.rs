@@ -37,8 +37,6 @@ pub enum Link {
     Gone(RunId),
     /// A worker wrote an event.
     Event(RunId, Event),
-    /// How the daemon is.
-    Status(Box<Status>),
     /// The whole queue was paused or resumed.
     Paused(bool),
     /// There is no daemon, which is fine while nothing is queued.

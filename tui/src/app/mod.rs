@@ -443,7 +443,6 @@ fn take_link(shared: &mut Shared, link: &Link) -> bool {
             queue.jobs.retain(|j| j.run != *run);
             return true;
         }
-        Link::Status(status) => queue.status = Some((**status).clone()),
         Link::Paused(paused) => {
             if let Some(status) = &mut queue.status {
                 status.paused = *paused;

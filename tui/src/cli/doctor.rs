@@ -96,8 +96,10 @@ fn terminal() -> Vec<Finding> {
     };
     let size = lightbox_terminal::tty::window_size().unwrap_or_else(|_| WindowSize::default());
     let graphics = decide(Choice::Auto, &environment, &answers, size);
-    let mut found = vec![format!("{}x{} cells of {}x{} pixels; pictures by {}", size.columns, size.rows, graphics.cell.0,
-        graphics.cell.1, graphics.protocol)];
+    let mut found = vec![format!(
+        "{}x{} cells of {}x{} pixels; pictures by {}",
+        size.columns, size.rows, graphics.cell.0, graphics.cell.1, graphics.protocol
+    )];
     found.extend(graphics.reasons.iter().cloned());
     let found = found.join("\n");
     let finding = match graphics.protocol {
@@ -165,7 +167,11 @@ fn home(context: &Context) -> Finding {
     let place = root.display().to_string();
     let probe = root.join(format!(".doctor-{}", std::process::id()));
     if let Err(error) = std::fs::write(&probe, b"") {
-        return Finding::failed("home", format!("{place} cannot be written: {error}"), "--home DIR takes another folder");
+        return Finding::failed(
+            "home",
+            format!("{place} cannot be written: {error}"),
+            "--home DIR takes another folder",
+        );
     }
     // What could just be made can be removed; if not, an empty file stays.
     let _ = std::fs::remove_file(&probe);
@@ -174,7 +180,11 @@ fn home(context: &Context) -> Finding {
             let free = space.f_bavail.saturating_mul(space.f_frsize);
             let found = format!("{place}, {:.1} GB free", free as f64 / 1e9);
             if free < LITTLE_SPACE {
-                return Finding::warning("home", found, "a checkpoint of VGG16 takes 1.6 GB: make room before training");
+                return Finding::warning(
+                    "home",
+                    found,
+                    "a checkpoint of VGG16 takes 1.6 GB: make room before training",
+                );
             }
             Finding::ok("home", found)
         }
@@ -186,6 +196,8 @@ fn daemon(context: &Context) -> Finding {
     match Client::connect(&context.home) {
         Ok(None) => Finding::ok("daemon", "not running; it starts with the first job"),
         Ok(Some(client)) => Finding::ok("daemon", format!("running, pid {}", client.daemon().pid)),
-        Err(error) => Finding::failed("daemon", error.to_string(), "`lightbox daemon stop` ends it; running jobs go on"),
+        Err(error) => {
+            Finding::failed("daemon", error.to_string(), "`lightbox daemon stop` ends it; running jobs go on")
+        }
     }
 }

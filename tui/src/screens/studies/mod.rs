@@ -6,9 +6,10 @@ mod welcome;
 
 pub use welcome::run_demo;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use lightbox_scheduler::protocol::Action;
+use lightbox_scheduler::protocol::{Action, JobState};
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui::text::{Line as TextLine, Span};
@@ -16,7 +17,7 @@ use ratatui::text::{Line as TextLine, Span};
 use super::movement::{HasTable, Movement, Words, take_words};
 use super::{Screen, data, results};
 use crate::app::keys::{self, Binding, Entry};
-use crate::app::message::{Link, Update as AppUpdate};
+use crate::app::message::Update as AppUpdate;
 use crate::app::popup::Confirm;
 use crate::app::shared::{Shared, Wish};
 use crate::app::tasks::Purpose;
@@ -127,6 +128,12 @@ const BINDINGS: &[Bind] = &[
     .writes(),
 ];
 
+/// Runs that the daemon says are running.
+fn running(shared: &Shared) -> HashSet<String> {
+    let running = shared.queue.jobs.iter().filter(|j| j.state == JobState::Running);
+    running.map(|j| j.run.0.clone()).collect()
+}
+
 impl HasTable for Studies {
     fn table(&self) -> &DataTable {
         &self.table
@@ -234,7 +241,7 @@ impl Screen for Studies {
 
     fn enter(&mut self, shared: &mut Shared) {
         shared.need_catalogue();
-        self.take(Lines::read(&shared.home, &shared.runs), shared);
+        self.take(Lines::read(&shared.home, &shared.runs, &running(shared)), shared);
         if self.datasets.is_none() {
             // A few folders: read here, so that the first frame of a new home is its welcome.
             self.datasets = Some(data::dataset_names(&shared.home));
@@ -253,8 +260,8 @@ impl Screen for Studies {
         self.table.update(update);
         match update {
             AppUpdate::Runs(Ok(runs)) => {
-                let (home, runs) = (shared.home.clone(), Arc::clone(runs));
-                shared.tasks.spawn(move || AppUpdate::Studies(Update::Lines(Lines::read(&home, &runs).0)));
+                let (home, runs, running) = (shared.home.clone(), Arc::clone(runs), running(shared));
+                shared.tasks.spawn(move || AppUpdate::Studies(Update::Lines(Lines::read(&home, &runs, &running).0)));
             }
             AppUpdate::Studies(Update::Lines(lines)) => self.take(Lines(lines.clone()), shared),
             AppUpdate::Studies(Update::Datasets(names)) => self.datasets = Some(names.clone()),
@@ -264,8 +271,6 @@ impl Screen for Studies {
             _ => {}
         }
     }
-
-    fn link(&mut self, _: &Link, _: &mut Shared) {}
 
     fn click(&mut self, hit: &Hit, again: bool, shared: &mut Shared) {
         match hit {

@@ -1,7 +1,7 @@
 //! The table of studies: each with its progress, and the groups of runs that belong to none.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use lightbox_store::Home;
 use lightbox_store::index::RunRow;
@@ -54,8 +54,9 @@ pub fn columns() -> Vec<Column> {
 }
 
 impl Lines {
-    /// Studies of the home and groups of runs that belong to none, the latest first.
-    pub fn read(home: &Home, runs: &[RunRow]) -> Self {
+    /// Studies of the home and groups of runs that belong to none, the latest first. `running` are the runs that the
+    /// daemon says are running, of which the index does not know yet.
+    pub fn read(home: &Home, runs: &[RunRow], running: &HashSet<String>) -> Self {
         let mut lines: BTreeMap<(bool, String), Line> = BTreeMap::new();
         for name in study_names(home) {
             let line = Line { name: name.clone(), is_study: true, ..Line::default() };
@@ -71,7 +72,7 @@ impl Lines {
                 is_study: key.0,
                 ..Line::default()
             });
-            take(line, run);
+            take(line, run, running.contains(&run.run.0));
         }
         let mut lines: Vec<Line> = lines.into_values().collect();
         lines.sort_by(|a, b| b.last.unwrap_or(f64::MAX).total_cmp(&a.last.unwrap_or(f64::MAX)));
@@ -79,9 +80,10 @@ impl Lines {
     }
 }
 
-fn take(line: &mut Line, run: &RunRow) {
+fn take(line: &mut Line, run: &RunRow, running: bool) {
     line.total += 1;
     match run.status.as_str() {
+        _ if running => line.running += 1,
         "finished" => line.finished += 1,
         "running" => line.running += 1,
         "failed" => {
@@ -204,7 +206,7 @@ mod tests {
         let home = Home::at(folder.path()).unwrap();
         std::fs::write(home.studies_dir().join("planned.toml"), "").unwrap();
         let runs = [run("a", Some("s"), "finished"), run("b", Some("s"), "failed"), run("c", None, "running")];
-        let lines = Lines::read(&home, &runs);
+        let lines = Lines::read(&home, &runs, &HashSet::new());
         let line = |name: &str| lines.0.iter().find(|l| l.name == name).unwrap();
         assert_eq!((line("s").finished, line("s").total, line("s").failed), (1, 2, 1));
         assert_eq!(line("s").trouble, "out of memory");

@@ -14,6 +14,9 @@ use lightbox_terminal::graphics::Picture;
 /// Longest side of a picture in the viewer: what a terminal cell grid can show, and no more on the wire.
 const LONGEST: u32 = 512;
 
+/// Smaller images are enlarged to about this, each pixel to a square, so that a line drawn on them is thin.
+const SMALL: u32 = 384;
+
 /// Longest side of a thumbnail.
 const THUMBNAIL: u32 = 160;
 
@@ -35,7 +38,7 @@ pub struct Photo {
 
 /// Reads an image for the viewer.
 pub fn read(record: &ImageRecord, manifest: Option<&Manifest>) -> Result<Photo, String> {
-    let (rgb, width, height, size) = pixels(&record.path, manifest, LONGEST)?;
+    let (rgb, width, height, size) = enlarged(pixels(&record.path, manifest, LONGEST)?);
     let limits = DecodeLimits::default();
     let lesion = geometry::lesion(record, (width, height), &limits).map_err(|e| e.to_string())?;
     let outlined = lesion.as_ref().map(|lesion| {
@@ -74,6 +77,20 @@ fn pixels(path: &Path, manifest: Option<&Manifest>, longest: u32) -> Result<Pixe
     Ok((rgb, width, height, size))
 }
 
+/// Each pixel of a small image as a square of equal pixels.
+fn enlarged((rgb, width, height, size): Pixels) -> Pixels {
+    let times = (SMALL / width.max(height).max(1)) as usize;
+    if times < 2 {
+        return (rgb, width, height, size);
+    }
+    let mut large = Vec::with_capacity(rgb.len() * times * times);
+    for row in rgb.chunks_exact(3 * width as usize) {
+        let wide: Vec<u8> = row.chunks_exact(3).flat_map(|pixel| pixel.repeat(times)).collect();
+        large.extend(std::iter::repeat_n(wide, times).flatten());
+    }
+    (large, width * times as u32, height * times as u32, size)
+}
+
 fn picture(rgb: Vec<u8>, width: u32, height: u32) -> Arc<Picture> {
     let mut hasher = DefaultHasher::new();
     (width, height, &rgb).hash(&mut hasher);
@@ -101,6 +118,15 @@ fn outline(rgb: &mut [u8], width: usize, mask: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_images_are_enlarged_by_whole_pixels() {
+        let rgb: Vec<u8> = (0..6 * 100).map(|i| i as u8).collect();
+        let (large, width, height, size) = enlarged((rgb.clone(), 2, 100, (2, 100)));
+        assert_eq!((width, height, size, large.len()), (6, 300, (2, 100), 6 * 300 * 3));
+        assert_eq!((&large[..3], &large[6..9], &large[9..12]), (&rgb[..3], &rgb[..3], &rgb[3..6]));
+        assert_eq!(large[18 * 3..18 * 3 + 3], rgb[6..9]);
+    }
 
     #[test]
     fn the_border_is_drawn_and_the_middle_left() {

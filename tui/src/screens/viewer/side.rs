@@ -58,7 +58,7 @@ fn image_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'static>>, t
     if let Some(Some(Ok(photo))) = viewer.photos.get(&entry.record.path) {
         lines.push(fact("size", format!("{} x {}", photo.size.0, photo.size.1), theme.text, theme));
         if let Some(share) = photo.lesion_share {
-            lines.push(fact("lesion", format!("{:.1} % of the image (white line)", 100.0 * share), theme.text, theme));
+            lines.push(fact("lesion", format!("{:.1} % (white line)", 100.0 * share), theme.text, theme));
         }
     }
     if let Some(network) = entry.network.and_then(|n| source.networks.get(n)) {
