@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: where the programs are, a home that goes away, and a call of `lightbox`.
 
+pub mod pty;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -86,7 +86,8 @@ fn paragraph(canvas: &mut Canvas<'_, '_>, area: Rect, said: &str, style: Style) 
 
 fn draw_pictures(viewer: &Viewer, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
     let Some(entry) = viewer.entry() else {
-        return paragraph(canvas, area, "No image fits. f shows others, & changes the filter.", shared.theme.dim);
+        let said = viewer.remark.as_deref().unwrap_or("No image fits. f shows others, & changes the filter.");
+        return paragraph(canvas, area, said, shared.theme.dim);
     };
     let method = viewer.method.as_str();
     match viewer.view {

@@ -114,6 +114,7 @@ pub struct Viewer {
     photos: HashMap<PathBuf, Option<Result<Photo, String>>>,
     maps: HashMap<Key, Option<Result<Heat, String>>>,
     asking: bool,
+    entered: bool,
     remark: Option<String>,
 }
 
@@ -206,6 +207,7 @@ impl Viewer {
             photos: HashMap::new(),
             maps: HashMap::new(),
             asking: false,
+            entered: false,
             remark: None,
         }
     }
@@ -297,6 +299,15 @@ impl Viewer {
             View::Images => View::One,
         };
         self.ask(shared);
+    }
+
+    /// Reads the images of the network that was trained last, when there are none yet.
+    fn show_latest(&mut self, shared: &Shared) {
+        if matches!(self.source, Loaded::No | Loaded::Failed(_))
+            && let Some(wanted) = source::latest(&shared.runs)
+        {
+            self.show(wanted, shared);
+        }
     }
 
     /// Reads the images of something else.
@@ -437,11 +448,8 @@ impl Screen for Viewer {
 
     fn enter(&mut self, shared: &mut Shared) {
         shared.need_catalogue();
-        if matches!(self.source, Loaded::No | Loaded::Failed(_))
-            && let Some(wanted) = source::latest(&shared.runs)
-        {
-            self.show(wanted, shared);
-        }
+        self.entered = true;
+        self.show_latest(shared);
     }
 
     fn go(&mut self, goal: AnyGoal, shared: &mut Shared) {
@@ -468,6 +476,7 @@ impl Screen for Viewer {
         match update {
             AppUpdate::Viewer(update) => self.take(update, shared),
             AppUpdate::Catalogue(_) if self.view == View::Methods => self.ask(shared),
+            AppUpdate::Runs(_) if self.entered => self.show_latest(shared),
             _ => {}
         }
     }
