@@ -65,7 +65,7 @@ fn run(choice: Choice, mut state: State) -> Result<(), Box<dyn Error>> {
         Input::start(move |incoming| drop(keys.send(Message::Incoming(incoming))))
     };
     let mut input = start()?;
-    let mut answers = Answers::default();
+    let mut answers = Answers::new(&environment);
     let mut painter: Option<Painter> = None;
     // Text first, then the questions.
     draw(&mut terminal, &mut screen, &mut painter, &state)?;
@@ -78,6 +78,7 @@ fn run(choice: Choice, mut state: State) -> Result<(), Box<dyn Error>> {
     });
     while let Some(message) = next(&messages) {
         let mut stop = false;
+        let late = matches!(message, Message::Late);
         match message {
             Message::Incoming(Incoming::Event(event)) => {
                 state.last = format!("{event:?}");
@@ -100,7 +101,7 @@ fn run(choice: Choice, mut state: State) -> Result<(), Box<dyn Error>> {
             }
             _ => {}
         }
-        if painter.is_none() && (answers.complete() || matches!(message, Message::Late)) {
+        if painter.is_none() && (answers.complete() || late) {
             let graphics = decide(choice, &environment, &answers, screen.size()?);
             let wake = sender.clone();
             painter = Some(Painter::new(graphics, Box::new(move || drop(wake.send(Message::Wake)))));

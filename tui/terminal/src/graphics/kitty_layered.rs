@@ -1,7 +1,7 @@
 //! kitty graphics, with base picture and overlay apart: the terminal keeps both by number and blends them.
 //!
 //! A base picture is sent once, however often and wherever it is shown; another overlay costs a small PNG file. Pictures
-//! that are hidden lose their placement only; those not shown for longest are deleted.
+//! that are hidden lose their placement only, until there are too many of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use super::{cells, leftovers, picture_file};
 /// How many pictures the terminal keeps for this program, and how many pixels they may have together.
 const KEPT: usize = 64;
 const KEPT_PIXELS: u64 = 32 << 20;
-/// Below the text, above the cells' background; the overlay above the base.
-const BASE_LAYER: i32 = -2;
-const OVERLAY_LAYER: i32 = -1;
+/// Above the text, as kitty 0.26 leaves traces of what is below it; the overlay above the base.
+const BASE_LAYER: i32 = 1;
+const OVERLAY_LAYER: i32 = 2;
 
 /// A picture that the terminal has.
 #[derive(Debug)]
@@ -130,20 +130,22 @@ impl KittyLayered {
         placements
     }
 
-    /// Deletes what was not shown for longest, until the rest is few enough.
+    /// Deletes all that is hidden when there is too much of it. Not one by one: kitty before 0.28 frees every hidden
+    /// picture when it is told to free one.
     fn evict(&mut self, out: &mut Vec<u8>) {
-        loop {
-            let pixels: u64 = self.uploads.values().map(|upload| upload.pixels).sum();
-            if self.uploads.len() <= KEPT && pixels <= KEPT_PIXELS {
-                return;
-            }
-            let hidden = self.uploads.iter().filter(|(_, upload)| upload.used < self.frames);
-            let Some(key) = hidden.min_by_key(|(_, upload)| upload.used).map(|(key, _)| *key) else { return };
-            if let Some(upload) = self.uploads.remove(&key) {
+        let pixels: u64 = self.uploads.values().map(|upload| upload.pixels).sum();
+        // A picture that waits for its other layer has no place yet, and would be freed with the hidden ones.
+        if !self.settled || (self.uploads.len() <= KEPT && pixels <= KEPT_PIXELS) {
+            return;
+        }
+        let frames = self.frames;
+        self.uploads.retain(|_, upload| {
+            if upload.used < frames {
                 out.extend(leftovers::deletion(upload.id, false));
                 leftovers::deleted(upload.id);
             }
-        }
+            upload.used == frames
+        });
     }
 }
 
@@ -209,11 +211,6 @@ impl Driver for KittyLayered {
         self.placements.clear();
         self.seen.clear();
         self.settled = false;
-    }
-
-    fn moved(&mut self) {
-        // Pictures are kept by number; only their places are unknown.
-        self.placements.clear();
     }
 
     fn clear(&mut self, out: &mut Vec<u8>) {

@@ -32,10 +32,6 @@ pub(super) trait Driver: Send {
     fn flush(&mut self, out: &mut Vec<u8>);
     /// Nothing is known of the terminal any more.
     fn forget(&mut self);
-    /// The screen has another size: pictures are where nobody knows, but the terminal still has what it was sent.
-    fn moved(&mut self) {
-        self.forget();
-    }
     /// Takes all pictures away.
     fn clear(&mut self, out: &mut Vec<u8>);
     /// Everything that was wanted is on the screen.
@@ -72,9 +68,9 @@ impl Painter {
     /// Everything that is to be seen is given each time; what is not given any more disappears.
     pub fn draw(&mut self, shown: &[Shown], buffer: &mut Buffer) {
         if buffer.area != self.screen {
-            // ratatui clears a screen of another size, and terminals move or drop pictures then.
+            // ratatui clears a screen of another size, with which kitty frees all pictures.
             if !self.screen.is_empty() {
-                self.driver.moved();
+                self.driver.forget();
             }
             self.screen = buffer.area;
         }

@@ -62,6 +62,7 @@ impl Decoder {
         self.idles += 1;
         if self.paste.is_some() {
             if self.idles >= PASTE_PATIENCE {
+                self.pending.clear();
                 self.end_paste(&mut found);
             }
         } else if !self.skipping && matches!(self.pending[..], [0x1b] | [0x1b, b'[' | b'O' | b'P' | b']' | b'_']) {
@@ -146,7 +147,8 @@ impl Decoder {
             return true;
         }
         // The last bytes may be the beginning of the end.
-        let sure = self.pending.len().saturating_sub(PASTE_ENDS.len() - 1);
+        let unsure = (1..PASTE_ENDS.len()).rev().find(|length| self.pending.ends_with(&PASTE_ENDS[..*length]));
+        let sure = self.pending.len() - unsure.unwrap_or(0);
         paste.extend(self.pending.drain(..sure));
         if paste.len() > LONGEST_PASTE {
             let piece = std::mem::take(paste);

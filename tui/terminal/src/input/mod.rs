@@ -3,7 +3,7 @@
 mod decoder;
 mod mouse;
 mod reply;
-mod split;
+pub(crate) mod split;
 mod thread;
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub enum Reply {
     Background(u8, u8, u8),
     /// How many colours a sixel picture may have.
     SixelColours(u32),
+    /// The terminal is well (DSR), which is asked as the last of some questions.
+    Ready,
     /// Something that is no key and means nothing here.
     Unknown,
 }
@@ -79,6 +81,7 @@ fn control(body: &[u8]) -> Option<Reply> {
             [1, 2..=16] => None,
             _ => Some(Reply::Unknown),
         },
+        (Some(b'0'), b'n') => Some(Reply::Ready),
         (_, b'c' | b'n' | b't' | b'x' | b'y') => Some(Reply::Unknown),
         _ => None,
     }

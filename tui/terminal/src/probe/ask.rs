@@ -12,7 +12,7 @@ use crate::input::{Decoder, Incoming};
 use crate::tty;
 
 /// How long to wait for replies that tmux hands on after it has answered itself.
-const AFTER_FENCE: Duration = Duration::from_millis(80);
+const AFTER_FENCE: Duration = Duration::from_millis(250);
 
 /// Asks the terminal, for at most `timeout`. `None` where there is no terminal to ask, or where it belongs to another
 /// program at the moment; what has come by then where it does not answer in time. Keys typed meanwhile are lost.
@@ -52,7 +52,7 @@ impl Drop for Raw {
 
 /// Sends the questions and reads until all answers are in or the time is over.
 pub(super) fn collect(terminal: &OwnedFd, environment: &Environment, timeout: Duration) -> Answers {
-    let mut answers = Answers::default();
+    let mut answers = Answers::new(environment);
     let mut end = Instant::now() + timeout;
     let mut decoder = Decoder::new();
     if tty::write_in_time(terminal, &questions(environment), timeout).is_err() {
@@ -61,16 +61,16 @@ pub(super) fn collect(terminal: &OwnedFd, environment: &Environment, timeout: Du
     let mut buffer = [0_u8; 1024];
     while tty::wait(terminal, PollFlags::IN, end) {
         let Ok(read @ 1..) = rustix::io::read(terminal, &mut buffer) else { break };
-        let fenced = answers.complete();
+        let fenced = answers.fenced();
         for incoming in decoder.feed(&buffer[..read]) {
             if let Incoming::Reply(reply) = incoming {
                 answers.take(&reply);
             }
         }
-        if answers.complete() && (!environment.in_tmux() || answers.kitty.is_some()) {
+        if answers.complete() {
             break;
         }
-        if answers.complete() && !fenced {
+        if answers.fenced() && !fenced {
             end = end.min(Instant::now() + AFTER_FENCE);
         }
     }

@@ -180,13 +180,13 @@ fn best_in_tmux(environment: &Environment, answers: &Answers, colours: Colours, 
             ));
         }
     }
-    if answers.sixel {
-        reasons.push("tmux says that it draws sixel graphics (DA1, attribute 4).".into());
+    // tmux says so (DA1) whatever is around it, and draws crosses there.
+    if answers.sixel && client.features.split(',').any(|feature| feature == "sixel") {
+        reasons.push("tmux and the terminal around it draw sixel graphics.".into());
         return Protocol::Sixel;
     }
     if answers.kitty.is_none() {
-        let passes = environment.tmux_client.as_ref().is_none_or(|client| client.passthrough);
-        reasons.push(match passes {
+        reasons.push(match environment.passes_through() {
             true => "Inside tmux no terminal answered that it draws kitty graphics.".into(),
             false => "tmux passes no graphics through; `tmux set -g allow-passthrough on` lets it.".into(),
         });

@@ -85,6 +85,11 @@ impl Environment {
         self.get("TMUX").is_some() || self.get("TERM_PROGRAM") == Some("tmux")
     }
 
+    /// tmux lets sequences through, or is not known not to.
+    pub(super) fn passes_through(&self) -> bool {
+        self.tmux_client.as_ref().is_none_or(|client| client.passthrough)
+    }
+
     /// Inside GNU screen.
     pub fn in_screen(&self) -> bool {
         self.get("STY").is_some() && !self.in_tmux()

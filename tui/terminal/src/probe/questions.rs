@@ -10,6 +10,8 @@ const CELL_SIZE: &str = "\x1b[16t";
 const WINDOW_PIXELS: &str = "\x1b[14t";
 const BACKGROUND: &str = "\x1b]11;?\x1b\\";
 const SIXEL_COLOURS: &str = "\x1b[?1;1;0S";
+/// Every terminal answers this one too; unlike the answer to DA1, tmux hands this one on.
+const OUTER_FENCE: &str = "\x1b[5n";
 /// Every terminal answers this one.
 const FENCE: &str = "\x1b[c";
 
@@ -19,8 +21,8 @@ pub fn questions(environment: &Environment) -> Vec<u8> {
     if !environment.is_simple() {
         // GNU screen shows what it does not know in its status line; it passes no pictures through either.
         if environment.in_tmux() {
-            bytes.extend(through_tmux(KITTY.as_bytes()));
-            bytes.extend(through_tmux(VERSION.as_bytes()));
+            let outer = [KITTY, VERSION, OUTER_FENCE].into_iter().filter(|_| environment.passes_through());
+            outer.for_each(|question| bytes.extend(through_tmux(question.as_bytes())));
         } else if !environment.in_screen() {
             bytes.extend_from_slice(KITTY.as_bytes());
         }
