@@ -84,7 +84,7 @@ pub fn bar(share: f64, columns: usize, ascii: bool) -> String {
     let halves = (share * columns as f64 * 2.0).round() as usize;
     let (full, half) = (halves / 2, halves % 2);
     let used = full + half;
-    "━".repeat(full) + &"╸".repeat(half) + &"┈".repeat(columns.saturating_sub(used))
+    "━".repeat(full) + &"╸".repeat(half) + &"·".repeat(columns.saturating_sub(used))
 }
 
 /// Groups of three digits, parted by thin gaps.

@@ -260,12 +260,12 @@ impl Viewer {
         self.maps.get(&self.map_key(entry, method)?)?.as_ref()
     }
 
-    /// Ids of the methods, those of the CAM family first.
+    /// Ids of the methods; those that do not look at the network, which any other must beat, come last.
     fn methods(&self, shared: &Shared) -> Vec<String> {
-        match shared.catalogue.get() {
-            Some(catalogue) => catalogue.attributions.iter().map(|m| m.source.id.clone()).collect(),
-            None => vec![self.method.clone()],
-        }
+        let Some(catalogue) = shared.catalogue.get() else { return vec![self.method.clone()] };
+        let (looking, blind): (Vec<_>, Vec<_>) =
+            catalogue.attributions.iter().partition(|m| m.needs.values().any(|need| need.as_bool() == Some(true)));
+        looking.into_iter().chain(blind).map(|m| m.source.id.clone()).collect()
     }
 
     fn step(&mut self, by: isize, shared: &mut Shared) {
