@@ -21,6 +21,8 @@ pub struct Curve {
     pub band: Vec<(f64, f64, f64)>,
     /// Which colour of the series.
     pub color: usize,
+    /// What stands beside its name; its last value when none.
+    pub figure: Option<f64>,
 }
 
 /// What a chart of curves shows besides them.
@@ -48,6 +50,23 @@ fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         std::cmp::Ordering::Equal => Some((low - low.abs().max(1.0) * 0.05, high + high.abs().max(1.0) * 0.05)),
         std::cmp::Ordering::Greater => None,
     }
+}
+
+/// Strokes of a band from end to end of a chart: a dot in each second column of braille on a wide screen.
+const BAND_STROKES: f64 = 120.0;
+
+/// The band between its points too, in steps of `step`.
+fn filled(band: &[(f64, f64, f64)], step: f64) -> Vec<(f64, f64, f64)> {
+    let mut all: Vec<(f64, f64, f64)> = band.to_vec();
+    for pair in band.windows(2) {
+        let [a, b] = [pair[0], pair[1]];
+        let steps = if step > 0.0 { ((b.0 - a.0) / step).clamp(1.0, BAND_STROKES) as usize } else { 1 };
+        all.extend((1..steps).map(|i| {
+            let part = i as f64 / steps as f64;
+            (a.0 + (b.0 - a.0) * part, a.1 + (b.1 - a.1) * part, a.2 + (b.2 - a.2) * part)
+        }));
+    }
+    all
 }
 
 /// Draws curves with axes and a legend.
@@ -99,8 +118,8 @@ fn draw_plane(
             }
             for curve in curves {
                 let color = theme.series[curve.color % theme.series.len()];
-                for (at, low, high) in &curve.band {
-                    context.draw(&Stroke { x1: *at, y1: *low, x2: *at, y2: *high, color: dim });
+                for (at, low, high) in filled(&curve.band, (x.1 - x.0) / BAND_STROKES) {
+                    context.draw(&Stroke { x1: at, y1: low, x2: at, y2: high, color: dim });
                 }
                 context.layer();
                 if axes.points || curve.points.len() == 1 {
@@ -123,7 +142,8 @@ fn draw_legend(canvas: &mut Canvas<'_, '_>, area: Rect, curves: &[Curve], theme:
     for curve in curves {
         let style = Style::new().fg(theme.series[curve.color % theme.series.len()]);
         spans.push(Span::styled(theme.sign("━ ", "- "), style));
-        let last = curve.points.last().map(|p| format!(" {}", text::figure(p.1, 3))).unwrap_or_default();
+        let figure = curve.figure.or_else(|| curve.points.last().map(|p| p.1));
+        let last = figure.map(|v| format!(" {}", text::figure(v, 3))).unwrap_or_default();
         spans.push(Span::styled(format!("{}{last}   ", curve.name), theme.text));
     }
     canvas.line(Line::from(spans), area);

@@ -99,13 +99,13 @@ impl Details {
         let named = |names: &[(&str, &str)], first: usize| -> Vec<Curve> {
             let found = names.iter().enumerate().filter_map(|(i, (key, name))| {
                 let points = self.epochs.get(*key)?.clone();
-                Some(Curve { name: (*name).to_owned(), points, band: Vec::new(), color: first + i })
+                Some(Curve { name: (*name).to_owned(), points, color: first + i, ..Curve::default() })
             });
             found.collect()
         };
         let mut losses = named(&[("train/loss", "training loss"), ("validation/loss", "validation loss")], 0);
         if losses.is_empty() && !self.loss.is_empty() {
-            losses.push(Curve { name: "loss by step".into(), points: self.loss.clone(), band: Vec::new(), color: 0 });
+            losses.push(Curve { name: "loss by step".into(), points: self.loss.clone(), ..Curve::default() });
         }
         let metrics = named(
             &[

@@ -10,7 +10,14 @@ use crate::widgets::charts::{self, Axes, Curve, Strip};
 use crate::widgets::{Canvas, text};
 
 /// Panels behind a row of models.
-pub const MODEL_PANELS: [&str; 6] = ["Against the baseline", "Folds", "Confusion", "Reliability", "ROC", "Learning"];
+pub const MODEL_PANELS: [&str; 6] = [
+    "Against the baseline",
+    "Folds",
+    "Confusion",
+    "Reliability",
+    "ROC, with AUROC over all folds",
+    "Learning, mean and range",
+];
 
 /// Draws the panels behind a row of models, the first of them being `first`.
 pub fn draw_model(
@@ -143,7 +150,7 @@ fn folds(canvas: &mut Canvas<'_, '_>, area: Rect, details: &Details, theme: &The
 }
 
 fn draw_reliability(canvas: &mut Canvas<'_, '_>, area: Rect, details: &Details, theme: &Theme) {
-    let curve = Curve { name: String::new(), points: details.reliability.clone(), band: Vec::new(), color: 0 };
+    let curve = Curve { name: String::new(), points: details.reliability.clone(), ..Curve::default() };
     let unit = Some((0.0, 1.0));
     let axes = Axes {
         x: "confidence; up: share that is right".into(),
