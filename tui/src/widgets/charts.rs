@@ -117,11 +117,13 @@ fn draw_plane(
                 context.draw(&Stroke { x1: x.0, y1: x.0, x2: x.1, y2: x.1, color: dim });
             }
             for curve in curves {
-                let color = theme.series[curve.color % theme.series.len()];
                 for (at, low, high) in filled(&curve.band, (x.1 - x.0) / BAND_STROKES) {
                     context.draw(&Stroke { x1: at, y1: low, x2: at, y2: high, color: dim });
                 }
-                context.layer();
+            }
+            context.layer();
+            for curve in curves {
+                let color = theme.series[curve.color % theme.series.len()];
                 if axes.points || curve.points.len() == 1 {
                     context.draw(&Points { coords: &curve.points, color });
                     continue;

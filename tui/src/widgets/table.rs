@@ -480,7 +480,9 @@ impl DataTable {
             let heading = text::width(&self.columns[*column].name) + if sorted { 2 } else { 0 };
             let content = rows.iter().map(|row| text::width(&self.rows.text(*row, *column))).max().unwrap_or(0);
             let wanted = (heading.max(content) as u16).min(self.columns[*column].widest.max(heading as u16));
-            if left == 0 || (columns.len() > 1 && left < wanted.min(6)) {
+            // A figure without its end says something else; a text may be cut.
+            let least = if self.columns[*column].right { wanted } else { wanted.min(6) };
+            if left == 0 || (columns.len() > 1 && left < least) {
                 break;
             }
             let width = wanted.min(left);
