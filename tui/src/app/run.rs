@@ -89,7 +89,7 @@ impl Session {
     fn open(options: &Options, screen: &mut Screen) -> std::io::Result<Self> {
         let (send, messages) = channel();
         let environment = Environment::from_process();
-        let answers = Answers::default();
+        let answers = Answers::new(&environment);
         let graphics = decide(options.graphics, &environment, &answers, screen.size()?);
         let theme = theme(options.theme, &graphics);
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("lightbox"));
@@ -175,7 +175,7 @@ impl Session {
             Message::Terminal(Incoming::Closed) | Message::Signal(Signal::Terminate) => self.app.ended = true,
             Message::Signal(Signal::Resize) => {
                 if let Some(painter) = &mut self.painter {
-                    painter.forget();
+                    painter.resize(lightbox_terminal::tty::window_size()?);
                 }
                 self.app.event(&Event::Resize(0, 0));
             }

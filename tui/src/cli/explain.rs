@@ -8,6 +8,7 @@ use lightbox_scheduler::protocol::{Action, News};
 use lightbox_store::request::{ExplainRequest, Explained, Network};
 use lightbox_store::run::{DeviceChoice, resolve};
 use lightbox_store::{JobKind, RunStatus};
+use lightbox_terminal::probe::Choice;
 
 use super::{Context, jobs, show, train};
 use crate::failure::{Failure, Result};
@@ -120,9 +121,10 @@ fn answer(context: &Context, request: &ExplainRequest, show_pictures: bool) -> R
     })?;
     print(context, &explained)?;
     if show_pictures {
+        let display = show::Display::find(context, Choice::Auto);
         for one in &explained {
             context.out.line(format!("{}: {} for {}", one.image.display(), one.method, one.target));
-            show::picture(&one.overlay)?;
+            display.picture(&one.overlay)?;
         }
     }
     Ok(())

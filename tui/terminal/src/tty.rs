@@ -22,6 +22,19 @@ pub struct WindowSize {
     pub px_h: u16,
 }
 
+impl WindowSize {
+    /// The size of a character cell in pixels, where the terminal tells it and it is one that a font may have.
+    pub fn cell(&self) -> Option<(u16, u16)> {
+        let cell = (self.px_w.checked_div(self.columns)?, self.px_h.checked_div(self.rows)?);
+        is_cell(cell).then_some(cell)
+    }
+}
+
+/// Whether a font may have cells of this size, in pixels. Some terminals tell nonsense.
+pub(crate) fn is_cell(cell: (u16, u16)) -> bool {
+    (2..=256).contains(&cell.0) && (2..=256).contains(&cell.1)
+}
+
 /// What the keys are read from: standard input, or the controlling terminal where that is something else.
 pub fn input() -> io::Result<OwnedFd> {
     let stdin = io::stdin();

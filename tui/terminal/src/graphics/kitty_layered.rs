@@ -20,6 +20,8 @@ use super::{cells, leftovers, picture_file};
 /// How many pictures the terminal keeps for this program, and how many pixels they may have together.
 const KEPT: usize = 64;
 const KEPT_PIXELS: u64 = 32 << 20;
+/// Terminals make pictures smaller by this much without visible harm.
+const SHRINKS: u32 = 3;
 /// Above the text, as kitty 0.26 leaves traces of what is below it; the overlay above the base.
 const BASE_LAYER: i32 = 1;
 const OVERLAY_LAYER: i32 = 2;
@@ -130,6 +132,23 @@ impl KittyLayered {
         placements
     }
 
+    /// The job of encoding the base: at its own size or, where that is more than is seen, a half, a quarter and so on; or
+    /// what the terminal has already, where it can make that smaller without harm. So a picture is seldom sent twice.
+    fn base_job(&self, one: &Placed) -> Job {
+        let base = &one.shown.base;
+        let (width, height) = one.pixels;
+        let mut factor = 1;
+        while base.width / (2 * factor) >= width && base.height / (2 * factor) >= height {
+            factor *= 2;
+        }
+        let mut size = (base.width / factor, base.height / factor);
+        let finer = self.uploads.keys().filter(|key| key.base == Some(base.id) && key.size.0 > size.0);
+        let near = finer.filter(|key| key.size.0 <= SHRINKS * width).min_by_key(|key| key.size.0);
+        size = near.map_or(size, |key| key.size);
+        let key = Key { base: Some(base.id), overlay: None, size };
+        Job { key, base: Some(Arc::clone(base)), overlay: None }
+    }
+
     /// Deletes all that is hidden when there is too much of it. Not one by one: kitty before 0.28 frees every hidden
     /// picture when it is told to free one.
     fn evict(&mut self, out: &mut Vec<u8>) {
@@ -155,7 +174,7 @@ impl Driver for KittyLayered {
         let mut wanted = Vec::new();
         for one in placed {
             cells::blank(buffer, one.rect);
-            let base = base_job(one);
+            let base = self.base_job(one);
             let overlay = overlay_job(one);
             wanted.push(Slot { rect: one.rect, base: base.key, overlay: overlay.as_ref().map(|job| job.key) });
             jobs.extend([Some(base), overlay].into_iter().flatten());
@@ -222,18 +241,6 @@ impl Driver for KittyLayered {
     fn is_settled(&self) -> bool {
         self.settled
     }
-}
-
-/// The job of encoding the base: at its own size or, where that is more than is seen, a half, a quarter and so on, so
-/// that few sizes of one picture are ever sent.
-fn base_job(one: &Placed) -> Job {
-    let base = &one.shown.base;
-    let mut factor = 1;
-    while base.width / (2 * factor) >= one.pixels.0 && base.height / (2 * factor) >= one.pixels.1 {
-        factor *= 2;
-    }
-    let key = Key { base: Some(base.id), overlay: None, size: (base.width / factor, base.height / factor) };
-    Job { key, base: Some(Arc::clone(base)), overlay: None }
 }
 
 fn overlay_job(one: &Placed) -> Option<Job> {

@@ -272,13 +272,33 @@ fn mark(number: u16) -> Option<char> {
     None
 }
 
+/// A picture file as lines of text at the cursor. `moment` makes its number differ from those of other pictures, which
+/// stay on the terminal after the program has ended.
+pub fn lines(file: &[u8], (columns, rows): (u16, u16), moment: u32, tmux: bool) -> Vec<u8> {
+    let number = NUMBERS.start() + (moment % u32::from(NUMBERS.end() - NUMBERS.start())) as u8;
+    let high = 1 + (moment >> 8) as u16 % 250;
+    let id = u32::from(high) << 24 | u32::from(number);
+    let mut bytes = Vec::new();
+    kitty::command(&mut bytes, &format!("a=T,U=1,f=100,i={id},c={columns},r={rows}"), file, tmux);
+    for row in 0..rows {
+        let line: String = (0..columns).filter_map(|column| placeholder(row, column, high)).collect();
+        let end = if row + 1 < rows { "\r\n" } else { "" };
+        bytes.extend_from_slice(format!("\x1b[38;5;{number}m{line}\x1b[39m{end}").as_bytes());
+    }
+    bytes
+}
+
+/// The characters that stand for a cell of a picture.
+fn placeholder(row: u16, column: u16, high: u16) -> Option<String> {
+    Some(['\u{10EEEE}', mark(row)?, mark(column)?, mark(high)?].into_iter().collect())
+}
+
 fn put(buffer: &mut Buffer, rect: Rect, number: u8) {
-    let high = mark(u16::from(HIGH_BYTE));
     for place in rect.positions() {
-        let marks = [mark(place.y - rect.y), mark(place.x - rect.x), high];
-        let (Some(cell), true) = (buffer.cell_mut(place), marks.iter().all(Option::is_some)) else { continue };
-        let symbol: String = std::iter::once('\u{10EEEE}').chain(marks.into_iter().flatten()).collect();
-        cell.set_symbol(&symbol).set_style(Style::new().fg(Color::Indexed(number)));
+        let symbol = placeholder(place.y - rect.y, place.x - rect.x, u16::from(HIGH_BYTE));
+        if let (Some(cell), Some(symbol)) = (buffer.cell_mut(place), symbol) {
+            cell.set_symbol(&symbol).set_style(Style::new().fg(Color::Indexed(number)));
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod pace;
 mod painter;
 mod palette;
 mod picture_file;
+mod print;
 mod quantise;
 mod sixel_bytes;
 
@@ -34,6 +35,7 @@ use ratatui::layout::Rect;
 
 pub use crate::probe::{Colours, Graphics, Protocol};
 pub use painter::Painter;
+pub use print::{print, printed_size};
 
 /// A picture: 8 bits each of red, green and blue, row by row. Pictures of equal id have equal pixels.
 #[derive(Debug, Clone)]

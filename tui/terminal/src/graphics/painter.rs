@@ -13,6 +13,7 @@ use super::kitty_layered::KittyLayered;
 use super::kitty_placeholders::KittyPlaceholders;
 use super::none::NoPictures;
 use super::{Graphics, Protocol, Shown, iterm2, sixel};
+use crate::probe::WindowSize;
 
 /// A picture at its place.
 #[derive(Debug, Clone)]
@@ -120,12 +121,12 @@ impl Painter {
         fit::fitted(area, picture_w, picture_h, self.graphics.cell, self.driver.most_pixels())
     }
 
-    /// The size of a character cell in pixels has changed.
-    pub fn set_cell(&mut self, cell: (u16, u16)) {
-        if cell != self.graphics.cell && cell.0 > 0 && cell.1 > 0 {
+    /// The window has another size, or another font: everything is sent again.
+    pub fn resize(&mut self, window: WindowSize) {
+        if let Some(cell) = window.cell() {
             self.graphics.cell = cell;
-            self.driver.forget();
         }
+        self.driver.forget();
     }
 
     fn place(&self, shown: &Shown, screen: Rect) -> Option<Placed> {

@@ -13,7 +13,7 @@ use super::{quantise, sixel_bytes};
 /// Rows of pixels in a band.
 const BAND: u32 = 6;
 /// xterm draws nothing of larger pictures, by default.
-const MOST_PIXELS: u32 = 1000;
+pub const MOST_PIXELS: u32 = 1000;
 /// The most bytes for 1000 pixels: 125 KB for 448x448.
 const BYTES_PER_1000_PIXELS: u64 = 620;
 /// What small pictures may have in any case.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Answers, Environment, WindowSize};
+use crate::tty::is_cell;
 
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -242,18 +243,13 @@ fn colours(environment: &Environment, answers: &Answers, reasons: &mut Vec<Strin
 }
 
 fn cell(answers: &Answers, window: WindowSize, reasons: &mut Vec<String>) -> (u16, u16) {
-    let of = |w: u32, h: u32| {
-        let columns = u32::from(window.columns.max(1));
-        let rows = u32::from(window.rows.max(1));
-        let cell = (u16::try_from(w / columns).ok()?, u16::try_from(h / rows).ok()?);
-        (cell.0 > 0 && cell.1 > 0).then_some(cell)
+    let of = |(w, h): (u32, u32)| {
+        let (w, h) = (u16::try_from(w).ok()?, u16::try_from(h).ok()?);
+        WindowSize { px_w: w, px_h: h, ..window }.cell()
     };
     // The window's size follows a change of font, the answers do not.
-    let found = of(u32::from(window.px_w), u32::from(window.px_h))
-        .or(answers.cell)
-        .or_else(|| answers.window.and_then(|(w, h)| of(w, h)))
-        // No font is this large or small; half the sessions of such a terminal would show nothing.
-        .filter(|(w, h)| (2..=256).contains(w) && (2..=256).contains(h));
+    let told = answers.cell.filter(|cell| is_cell(*cell));
+    let found = window.cell().or(told).or_else(|| answers.window.and_then(of));
     if found.is_none() {
         reasons.push("The size of a character cell is not known; 10x20 pixels are assumed.".into());
     }
