@@ -79,6 +79,32 @@ fn lay(pixel: &mut [u8], overlay: &Overlay, corners: &[(usize, usize, f32); 4]) 
     }
 }
 
+/// Each pixel as the mean of those around it that differ from it by no more than `limit` (the sigma filter, Lee 1983):
+/// noise goes, edges stay.
+pub fn smoothed(pixels: &Pixels, limit: u8) -> Pixels {
+    let (width, height) = (pixels.width as usize, pixels.height as usize);
+    let mut rgb = Vec::with_capacity(pixels.rgb.len());
+    for y in 0..height {
+        for x in 0..width {
+            let at = 3 * (y * width + x);
+            let own = &pixels.rgb[at..at + 3];
+            let (mut sum, mut count) = ([0_u32; 3], 0);
+            for other_y in y.saturating_sub(1)..(y + 2).min(height) {
+                let row = 3 * other_y * width;
+                let (from, to) = (row + 3 * x.saturating_sub(1), row + 3 * (x + 2).min(width));
+                for other in pixels.rgb[from..to].chunks_exact(3) {
+                    if (0..3).all(|c| own[c].abs_diff(other[c]) <= limit) {
+                        (0..3).for_each(|c| sum[c] += u32::from(other[c]));
+                        count += 1;
+                    }
+                }
+            }
+            rgb.extend(sum.map(|sum| ((sum + count / 2) / count) as u8));
+        }
+    }
+    Pixels { width: pixels.width, height: pixels.height, rgb }
+}
+
 /// From the middle of a pixel to the two points of a smaller row around it.
 struct Steps {
     points: u32,
@@ -110,6 +136,14 @@ mod tests {
     fn smaller_is_the_mean_of_areas() {
         let base = picture(4, 2, &[[0; 6], [100; 6], [200; 6], [40; 6]].concat());
         assert_eq!(scaled(&base, 2, 1).rgb, [100, 100, 100, 70, 70, 70]);
+    }
+
+    #[test]
+    fn smoothing_takes_noise_and_leaves_edges() {
+        let row = |values: [u8; 4]| values.map(|value| [value; 3]).concat();
+        let pixels = Pixels { width: 4, height: 1, rgb: row([100, 104, 200, 204]) };
+        assert_eq!(smoothed(&pixels, 10).rgb, row([102, 102, 202, 202]));
+        assert_eq!(smoothed(&pixels, 3), pixels);
     }
 
     #[test]

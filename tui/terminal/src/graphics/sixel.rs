@@ -14,14 +14,32 @@ use super::{quantise, sixel_bytes};
 const BAND: u32 = 6;
 /// xterm draws nothing of larger pictures, by default.
 pub const MOST_PIXELS: u32 = 1000;
-/// The most bytes for 1000 pixels: 125 KB for 448x448.
-const BYTES_PER_1000_PIXELS: u64 = 620;
+/// The most bytes for 1000 pixels: 129 KB for 448x448.
+const BYTES_PER_1000_PIXELS: u64 = 640;
 /// What small pictures may have in any case.
 const LEAST_BYTES: u64 = 4000;
-/// Colours and tolerance, from fine to coarse; the first whose bytes are within the limit is taken. The tolerance is how
-/// far a channel may be off where that makes runs longer, which loses less than fewer colours would.
-const ATTEMPTS: [(usize, u8); 9] =
-    [(64, 0), (64, 4), (64, 8), (64, 12), (48, 16), (32, 24), (24, 32), (16, 48), (8, 64)];
+/// From fine to coarse; the first whose bytes are within the limit is taken. Noise, which costs most and shows least, goes
+/// first; then longer runs; colours last.
+const ATTEMPTS: [Attempt; 9] = [
+    Attempt { smooth: 0, colours: 64, tolerance: 0 },
+    Attempt { smooth: 0, colours: 64, tolerance: 4 },
+    Attempt { smooth: 12, colours: 64, tolerance: 4 },
+    Attempt { smooth: 20, colours: 64, tolerance: 5 },
+    Attempt { smooth: 28, colours: 48, tolerance: 7 },
+    Attempt { smooth: 36, colours: 40, tolerance: 10 },
+    Attempt { smooth: 48, colours: 32, tolerance: 16 },
+    Attempt { smooth: 64, colours: 16, tolerance: 32 },
+    Attempt { smooth: 96, colours: 8, tolerance: 64 },
+];
+
+/// How much of a picture is given up for its bytes.
+struct Attempt {
+    /// Neighbours that differ by no more than this are averaged; 0 for none.
+    smooth: u8,
+    colours: usize,
+    /// How far a channel may be off where that makes runs longer.
+    tolerance: u8,
+}
 
 /// The driver.
 pub fn driver(wake: Arc<dyn Fn() + Send + Sync>) -> Box<dyn Driver> {
@@ -62,11 +80,17 @@ pub fn encode(pixels: &Pixels) -> Vec<u8> {
     let count = u64::from(pixels.width) * u64::from(pixels.height);
     let limit = (count * BYTES_PER_1000_PIXELS / 1000).max(LEAST_BYTES);
     let mut bytes = Vec::new();
-    for (colours, tolerance) in ATTEMPTS {
-        let indexed = quantise::quantise(pixels, colours, tolerance);
+    let mut attempts = ATTEMPTS.iter();
+    while let Some(Attempt { smooth, colours, tolerance }) = attempts.next() {
+        let smoothed = (*smooth > 0).then(|| compose::smoothed(pixels, *smooth));
+        let indexed = quantise::quantise(smoothed.as_ref().unwrap_or(pixels), *colours, *tolerance);
         bytes = sixel_bytes::write(&indexed);
         if bytes.len() as u64 <= limit {
             break;
+        }
+        // No attempt takes a third off the one before: one that cannot be enough is left out.
+        if bytes.len() as u64 > limit * 3 / 2 && attempts.len() > 1 {
+            attempts.next();
         }
     }
     bytes

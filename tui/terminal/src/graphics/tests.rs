@@ -9,7 +9,6 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Paragraph, Widget};
 
 use super::*;
-use crate::probe::Answers;
 use crate::screen::{Backend, Writer};
 use crate::testing::{Script, ScriptedTerminal};
 
@@ -343,6 +342,4 @@ fn malformed_pictures_are_left_out() {
         program.settle(&[Shown { area: AREA, base: grey(1), overlay: Some(overlay) }]);
         program.settle(&[shown(Rect::new(90, 35, 500, 500), 1, None), shown(Rect::new(300, 300, 5, 5), 1, None)]);
     }
-    let answers = Answers::default();
-    assert!(!answers.complete());
 }

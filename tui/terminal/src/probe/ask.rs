@@ -5,19 +5,23 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr};
 
 use super::{Answers, Environment, questions};
 use crate::input::{Decoder, Incoming};
 use crate::tty;
 
-/// How long to wait for replies that tmux hands on after it has answered itself.
-const AFTER_FENCE: Duration = Duration::from_millis(250);
+/// How long to wait for replies that tmux may hand on, after it has answered itself; where it is known to hand them on,
+/// they are waited for like any.
+const AFTER_FENCE: Duration = Duration::from_secs(1);
 
 /// Asks the terminal, for at most `timeout`. `None` where there is no terminal to ask, or where it belongs to another
 /// program at the moment; what has come by then where it does not answer in time. Keys typed meanwhile are lost.
 pub fn ask(timeout: Duration) -> Option<Answers> {
     let environment = Environment::from_process();
+    if environment.is_dumb() {
+        return None;
+    }
     let terminal = tty::controlling().ok()?;
     // A process in the background would be stopped when it changes the terminal's mode.
     if tcgetpgrp(&terminal).ok()? != rustix::process::getpgrp() {
@@ -45,6 +49,8 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
+        // Answers that come after all are not for the shell.
+        let _ = tcflush(&self.terminal, QueueSelector::IFlush);
         // Nothing is left to be done for a terminal that does not take its mode back.
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
@@ -70,7 +76,7 @@ pub(super) fn collect(terminal: &OwnedFd, environment: &Environment, timeout: Du
         if answers.complete() {
             break;
         }
-        if answers.fenced() && !fenced {
+        if answers.fenced() && !fenced && environment.tmux_client.is_none() {
             end = end.min(Instant::now() + AFTER_FENCE);
         }
     }

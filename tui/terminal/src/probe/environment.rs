@@ -105,9 +105,14 @@ impl Environment {
         self.get("NO_COLOR").is_some()
     }
 
+    /// A terminal that knows no sequences, such as an editor's pane.
+    pub(super) fn is_dumb(&self) -> bool {
+        matches!(self.term(), "" | "dumb")
+    }
+
     /// Consoles that print or misread what they do not know: they are asked nothing but DA1.
     pub(super) fn is_simple(&self) -> bool {
-        matches!(self.term(), "" | "dumb" | "linux") || self.term().starts_with("vt")
+        self.is_dumb() || self.term() == "linux" || self.term().starts_with("vt")
     }
 }
 

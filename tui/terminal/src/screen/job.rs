@@ -1,6 +1,7 @@
 //! Job control: whether a shell looks after this process, and stopping it.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Signal, kill_current_process_group};
 
@@ -25,8 +26,17 @@ pub fn is_controlled() -> bool {
     false
 }
 
+/// The process has stopped itself, and nobody has asked since.
+static SUSPENDED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process stopped itself since this was asked last.
+pub fn was_suspended() -> bool {
+    SUSPENDED.swap(false, Ordering::SeqCst)
+}
+
 /// Stops the process group; returns when it was continued.
 pub fn stop() -> io::Result<()> {
+    SUSPENDED.store(true, Ordering::SeqCst);
     // Not SIGTSTP, which the program may handle.
     Ok(kill_current_process_group(Signal::STOP)?)
 }

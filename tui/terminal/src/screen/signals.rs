@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals as Caught};
 
-use super::restore;
+use super::{job, restore};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Signal {
     Terminate,
     /// The program is to stop: call [`Screen::suspend`](super::Screen::suspend).
     Suspend,
-    /// The program was stopped and goes on: call [`Screen::enter_again`](super::Screen::enter_again) and draw everything.
+    /// The program was stopped from outside and goes on: call [`Screen::enter_again`](super::Screen::enter_again) and draw everything.
     Continue,
 }
 
@@ -43,6 +43,8 @@ impl Signals {
                 match signal {
                     SIGWINCH => sender(Signal::Resize),
                     SIGTSTP => sender(Signal::Suspend),
+                    // After a suspension of our own the screen is entered again anyway.
+                    SIGCONT if job::was_suspended() => {}
                     SIGCONT => sender(Signal::Continue),
                     _ if ending => end(signal),
                     _ => {
