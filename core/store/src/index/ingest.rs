@@ -3,23 +3,20 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::Index;
-use super::row::{PassedOver, Record, folder_name, passed_over};
+use super::row::{PassedOver, RunRow, folder_name, passed_over};
 use super::trouble::{Attempt, Trouble};
 use crate::error::Result;
 use crate::run::{RunDir, RunId};
 
 const PUT_RUN: &str = "INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-const PUT_METRIC: &str = "INSERT OR REPLACE INTO metrics VALUES (?,?,?,?)";
 const DROP_RUN: &str = "DELETE FROM runs WHERE run = ?";
-const DROP_METRICS: &str = "DELETE FROM metrics WHERE run = ?";
 
 /// All statements, for checking a file's tables against them.
-pub(super) const STATEMENTS: [&str; 4] = [PUT_RUN, PUT_METRIC, DROP_RUN, DROP_METRICS];
+pub(super) const STATEMENTS: [&str; 2] = [PUT_RUN, DROP_RUN];
 
 impl Index {
     /// Reads these run directories, again or for the first time, in one transaction. A directory that cannot be read
-    /// loses its rows and is returned with the reason; so is a `metrics.json` that cannot be read, whose run keeps its
-    /// row.
+    /// loses its row and is returned with the reason.
     ///
     /// # Errors
     /// When the index cannot be written; nothing has changed then.
@@ -39,7 +36,7 @@ impl Index {
     /// Replaces all rows by those of `runs`, in one transaction.
     pub(super) fn replace_all(&mut self, runs: &[RunDir]) -> Result<PassedOver> {
         self.write(|db| {
-            db.execute_batch("DELETE FROM metrics; DELETE FROM runs")?;
+            db.execute_batch("DELETE FROM runs")?;
             put(db, runs)
         })
     }
@@ -59,11 +56,8 @@ impl Index {
 pub(super) fn put(db: &Connection, runs: &[RunDir]) -> Attempt<PassedOver> {
     let mut passed = PassedOver::new();
     for dir in runs {
-        match Record::read(dir) {
-            Ok(record) => {
-                write_record(db, &record)?;
-                passed.extend(record.remark);
-            }
+        match RunRow::read_named(dir) {
+            Ok(row) => write_row(db, &row)?,
             Err(error) => {
                 if let Some(run) = folder_name(dir.path()) {
                     forget(db, run)?;
@@ -77,12 +71,10 @@ pub(super) fn put(db: &Connection, runs: &[RunDir]) -> Attempt<PassedOver> {
 
 fn forget(db: &Connection, run: &str) -> Attempt<()> {
     db.prepare_cached(DROP_RUN)?.execute([run])?;
-    db.prepare_cached(DROP_METRICS)?.execute([run])?;
     Ok(())
 }
 
-fn write_record(db: &Connection, record: &Record) -> Attempt<()> {
-    let row = &record.row;
+fn write_row(db: &Connection, row: &RunRow) -> Attempt<()> {
     let whole = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok());
     db.prepare_cached(PUT_RUN)?.execute(params![
         row.run.0,
@@ -105,10 +97,5 @@ fn write_record(db: &Connection, record: &Record) -> Attempt<()> {
         row.started,
         row.ended,
     ])?;
-    db.prepare_cached(DROP_METRICS)?.execute([&row.run.0])?;
-    let mut put = db.prepare_cached(PUT_METRIC)?;
-    for (part, name, value) in &record.figures {
-        put.execute(params![row.run.0, part, name, value])?;
-    }
     Ok(())
 }

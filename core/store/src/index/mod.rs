@@ -4,7 +4,6 @@
 //! tables again from the directories alone. The file is `<home>/index.sqlite`, in WAL mode: readers never wait for the one
 //! who writes.
 
-mod figures;
 mod ingest;
 mod query;
 mod rebuild;
@@ -67,8 +66,8 @@ impl Index {
     }
 
     /// Opens the index; one that is damaged or missing is made anew from the run directories, and the damaged file is kept as
-    /// `index.sqlite.damaged-1` and so on. Returns a remark for the log when something was done. Looks at every page of
-    /// the file, which [`Index::open`] does not.
+    /// `index.sqlite.damaged-1` and so on, the newest two of them. Returns a remark for the log when something was done. Looks
+    /// at every page of the file, which [`Index::open`] does not.
     ///
     /// # Errors
     /// When the index is of a newer Lightbox, a damaged one is in use, or the home cannot be written.

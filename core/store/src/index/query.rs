@@ -3,9 +3,9 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
+use super::Index;
 use super::row::RunRow;
 use super::trouble::{Attempt, Trouble};
-use super::{Index, figures::Figure};
 use crate::error::Result;
 use crate::run::{GroupId, RunId};
 
@@ -13,12 +13,11 @@ use crate::run::{GroupId, RunId};
 const COLUMNS: &str = "SELECT r.run, r.run_group, r.study, r.kind, coalesce(r.model, p.model), r.dataset, r.fold, \
                        r.folds, r.seed, r.parent, r.status, r.error, r.attempts, r.priority, r.queue_order, r.created, \
                        r.started, r.ended FROM runs r LEFT JOIN runs p ON p.run = r.parent";
-const METRICS: &str = "SELECT part, name, value FROM metrics WHERE run = ? ORDER BY part, name";
 const IDS: &str = "SELECT run FROM runs ORDER BY run";
 const UNFINISHED: &str = "SELECT run FROM runs WHERE status <> 'finished' ORDER BY run";
 
 /// All fixed statements, for checking a file's tables against them.
-pub(super) const STATEMENTS: [&str; 4] = [COLUMNS, METRICS, IDS, UNFINISHED];
+pub(super) const STATEMENTS: [&str; 3] = [COLUMNS, IDS, UNFINISHED];
 
 /// Which runs are wanted; all that is left out does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,18 +52,6 @@ impl Index {
         let mut query = self.db.prepare_cached(&text)?;
         let rows = query.query_map(params_from_iter(values), |row| self.run_row(row))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The figures of a run's `metrics.json` as (part, name, value), ordered by part and name.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub fn metrics(&self, run: &RunId) -> Result<Vec<Figure>> {
-        self.read(|| {
-            let mut query = self.db.prepare_cached(METRICS)?;
-            let rows = query.query_map([&run.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
     }
 
     /// The names of all runs.

@@ -4,6 +4,7 @@
 //! the old file goes first, then its companions, then the new file comes. A crash in between leaves no index, and opening
 //! one clears what is left.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::run::{RunDir, list_runs};
 pub struct Rebuilt {
     /// Runs in the index.
     pub runs: usize,
-    /// Directories, or files in them, that could not be read, each with a sentence.
+    /// Directories that could not be read, each with a sentence.
     pub passed_over: PassedOver,
 }
 
@@ -124,22 +125,45 @@ fn clear(file: &Path) -> Result<()> {
     })
 }
 
-/// Renames a damaged index and its companions to the first free `index.sqlite.damaged-N`.
+/// Damaged files that are kept, the newest: enough to see what happened, and no more than the disk can bear.
+const KEPT: usize = 2;
+
+/// Renames a damaged index and its companions to `index.sqlite.damaged-N`, and removes what was set aside long before.
 fn set_aside(file: &Path) -> Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".damaged-");
-    let numbered = |n: u32| {
-        let mut name = name.clone();
-        name.push(n.to_string());
-        PathBuf::from(name)
-    };
-    let free = (1..).map(numbered).find(|p| !with_companions(p).iter().any(|p| p.symlink_metadata().is_ok()));
-    let to = free.ok_or_else(|| StoreError::Invalid(format!("too many damaged files beside {}", file.display())))?;
-    for (from, to) in with_companions(file).iter().zip(with_companions(&to)) {
+    let mut numbers = set_aside_before(file)?;
+    // The largest number is the newest.
+    let next = numbers.last().map_or(1, |n| n + 1);
+    for (from, to) in with_companions(file).iter().zip(with_companions(&numbered(file, next))) {
         match fs::rename(from, to) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(StoreError::io("rename", from, e)),
             _ => {}
         }
     }
-    Ok(())
+    numbers.push(next);
+    let old = numbers.len().saturating_sub(KEPT);
+    numbers[..old].iter().try_for_each(|n| clear(&numbered(file, *n)))
+}
+
+fn numbered(file: &Path, n: u64) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!("{DAMAGED}{n}"));
+    PathBuf::from(name)
+}
+
+/// What the name of a damaged file ends with, before its number.
+const DAMAGED: &str = ".damaged-";
+
+/// The numbers of the damaged files beside an index, rising.
+fn set_aside_before(file: &Path) -> Result<Vec<u64>> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let entries = fs::read_dir(folder).map_err(|e| StoreError::io("read", folder, e))?;
+    let begins = format!("{}{DAMAGED}", file.file_name().unwrap_or_default().to_string_lossy());
+    let number = |name: &str| {
+        // A companion has a word behind the number: `-wal`.
+        let digits = name.strip_prefix(&begins)?.split('-').next()?;
+        digits.parse().ok().filter(|n| *n < u64::from(u32::MAX))
+    };
+    let numbers: BTreeSet<u64> =
+        entries.flatten().filter_map(|entry| number(&entry.file_name().to_string_lossy())).collect();
+    Ok(numbers.into_iter().collect())
 }

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::row::{PassedOver, Record};
-use super::{Index, RunFilter};
+use super::row::PassedOver;
+use super::{Index, RunFilter, RunRow};
 use crate::error::{Result, StoreError};
 use crate::home::Home;
 use crate::run::{RunDir, RunId};
@@ -50,11 +50,11 @@ impl Index {
                 gone.push(run);
                 continue;
             };
-            let same = Record::read(&dir).is_ok_and(|mut fresh| {
+            let same = RunRow::read_named(&dir).is_ok_and(|mut fresh| {
                 let row = known.get(&run);
                 // The network of a parent is looked up when the index is asked.
-                fresh.row.model = fresh.row.model.or_else(|| row.and_then(|r| r.model.clone()));
-                fresh.remark.is_none() && row == Some(&fresh.row) && self.has_figures(&run, fresh.figures)
+                fresh.model = fresh.model.or_else(|| row.and_then(|r| r.model.clone()));
+                row == Some(&fresh)
             });
             if !same {
                 stale.push(dir);
@@ -64,12 +64,6 @@ impl Index {
             self.remove(&gone)?;
         }
         if stale.is_empty() { Ok(PassedOver::new()) } else { self.ingest(&stale) }
-    }
-
-    /// Whether the index has these figures of a run; of two with one name the last counts.
-    fn has_figures(&self, run: &RunId, figures: Vec<super::figures::Figure>) -> bool {
-        let fresh: std::collections::BTreeMap<_, _> = figures.into_iter().map(|(p, n, v)| ((p, n), v)).collect();
-        self.metrics(run).is_ok_and(|known| known.into_iter().map(|(p, n, v)| ((p, n), v)).eq(fresh))
     }
 }
 

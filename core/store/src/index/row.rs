@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 use time::macros::format_description;
 
-use super::figures::{self, Figure};
 use crate::error::{Result, StoreError};
 use crate::home::Home;
 use crate::run::{Event, EventKind, GroupId, JobKind, RunDir, RunId, RunStatus, list_runs};
@@ -55,17 +54,8 @@ pub struct RunRow {
     pub path: PathBuf,
 }
 
-/// What was passed over, a directory or a file in one, each with a sentence.
+/// The directories that were passed over, each with a sentence.
 pub type PassedOver = Vec<(PathBuf, String)>;
-
-/// All that the index keeps of one run.
-#[derive(Debug)]
-pub(super) struct Record {
-    pub(super) row: RunRow,
-    pub(super) figures: Vec<Figure>,
-    /// Why `metrics.json` gave no figures, if it is there and cannot be read.
-    pub(super) remark: Option<(PathBuf, String)>,
-}
 
 impl RunRow {
     /// Reads the row of one run directory, without an index. The network of a parent is not looked up.
@@ -109,12 +99,10 @@ impl RunRow {
             path: dir.path().to_path_buf(),
         })
     }
-}
 
-impl Record {
-    /// Reads a run directory, which must be called as its `config.json` says.
-    pub(super) fn read(dir: &RunDir) -> Result<Self> {
-        let row = RunRow::read(dir)?;
+    /// Reads the row of a run directory, which must be called as its `config.json` says.
+    pub(super) fn read_named(dir: &RunDir) -> Result<Self> {
+        let row = Self::read(dir)?;
         if folder_name(dir.path()) != Some(row.run.0.as_str()) {
             let message = format!(
                 "it holds the run {}, so its folder must be called that; rename it, or take it in with `lightbox runs \
@@ -123,11 +111,7 @@ impl Record {
             );
             return Err(StoreError::content(dir.path(), message));
         }
-        let (figures, remark) = match figures::read(dir) {
-            Ok(figures) => (figures, None),
-            Err(error) => (Vec::new(), Some(passed_over(dir.file("metrics.json"), &error))),
-        };
-        Ok(Self { row, figures, remark })
+        Ok(row)
     }
 }
 
@@ -138,8 +122,8 @@ impl Record {
 pub fn read_rows(home: &Home) -> Result<(Vec<RunRow>, PassedOver)> {
     let (mut rows, mut passed) = (Vec::new(), PassedOver::new());
     for dir in list_runs(home)? {
-        match Record::read(&dir) {
-            Ok(record) => rows.push(record.row),
+        match RunRow::read_named(&dir) {
+            Ok(row) => rows.push(row),
             Err(error) => passed.push(passed_over(dir.path().to_path_buf(), &error)),
         }
     }

@@ -14,7 +14,8 @@ pub(super) const APPLICATION_ID: i32 = 0x4C42_6978;
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// The migration at place `n` makes version `n + 1` out of version `n`; version 0 is an empty file.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE runs (
     run TEXT PRIMARY KEY,
     run_group TEXT NOT NULL,
@@ -45,10 +46,15 @@ CREATE TABLE metrics (
     value REAL NOT NULL,
     PRIMARY KEY (run, part, name)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+DROP TABLE metrics;
+",
+];
 
 /// Brings the tables to today's version, each step in a transaction of its own, so that a crash leaves a version whole.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), Trouble> {
+    let began = version(db)?;
     while version(db)? < VERSION {
         let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Read again: another process may have taken this step since.
@@ -59,6 +65,10 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), Trouble> {
             step.pragma_update(None, "user_version", from + 1)?;
         }
         step.commit()?;
+    }
+    if (1..VERSION).contains(&began) {
+        // Gives what was dropped back to the disk. Where another process is in the way, its pages are used again instead.
+        let _ = db.execute_batch("VACUUM");
     }
     Ok(())
 }

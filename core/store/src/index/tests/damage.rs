@@ -13,8 +13,7 @@ use crate::index::{Index, RunFilter, path, read_rows, schema};
 fn indexed() -> Place {
     let place = Place::new();
     for n in 0..40 {
-        let dir = place.train(&format!("20260101-0000{n:02}-resnet50-f0-abcd"));
-        fs::write(dir.file("metrics.json"), r#"{"test": {"a": 1, "b": 2, "c": [1, 2, 3]}}"#).unwrap();
+        place.train(&format!("20260101-0000{n:02}-resnet50-f0-abcd"));
     }
     let rebuilt = Index::rebuild(&place.home).unwrap();
     assert_eq!((rebuilt.runs, rebuilt.passed_over.len()), (40, 0));
@@ -121,7 +120,7 @@ proptest! {
                 index.runs(&RunFilter::default()).unwrap();
                 index.refresh(&place.home).unwrap();
                 if remark.is_some() {
-                    let rows: Vec<_> = everything(&index).into_iter().map(|(row, _)| row).collect();
+                    let rows = everything(&index);
                     prop_assert_eq!(rows, read_rows(&place.home).unwrap().0);
                     prop_assert!(file.with_file_name("index.sqlite.damaged-1").exists());
                 }
@@ -133,7 +132,7 @@ proptest! {
             }
         }
         Index::rebuild(&place.home).unwrap();
-        let rows: Vec<_> = everything(&Index::open(&place.home).unwrap()).into_iter().map(|(row, _)| row).collect();
+        let rows = everything(&Index::open(&place.home).unwrap());
         prop_assert_eq!(rows, read_rows(&place.home).unwrap().0);
     }
 }
@@ -231,4 +230,23 @@ fn a_folder_of_runs_that_is_gone_leaves_the_old_index() {
     let error = Index::rebuild(&place.home).unwrap_err();
     assert!(error.to_string().contains("runs"), "{error}");
     assert_eq!(everything(&Index::open(&place.home).unwrap()).len(), 40);
+}
+
+#[test]
+fn of_the_damaged_files_the_newest_two_are_kept() {
+    let place = indexed();
+    let file = path(&place.home);
+    let aside = |end: &str| file.with_file_name(format!("index.sqlite.damaged-{end}"));
+    for n in 1..=4_u8 {
+        fs::write(&file, [n; 5000]).unwrap();
+        assert!(Index::open_or_rebuild(&place.home).unwrap().1.is_some());
+        assert_eq!(fs::read(aside(&n.to_string())).unwrap(), [n; 5000]);
+    }
+    let there = |n: usize| aside(&n.to_string()).exists();
+    assert_eq!([1, 2, 3, 4].map(there), [false, false, true, true]);
+    // Companions go with their file.
+    fs::write(aside("3-wal"), "w").unwrap();
+    fs::write(&file, [5; 5000]).unwrap();
+    Index::open_or_rebuild(&place.home).unwrap();
+    assert_eq!(([3, 4, 5].map(there), aside("3-wal").exists()), ([false, true, true], false));
 }

@@ -10,7 +10,6 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::figures::Figure;
 use super::{Index, RunFilter, RunRow};
 use crate::home::Home;
 use crate::run::{RunDir, RunId};
@@ -87,9 +86,8 @@ pub(super) fn append(path: &Path, bytes: &[u8]) {
 }
 
 /// All that an index holds.
-pub(super) fn everything(index: &Index) -> Vec<(RunRow, Vec<Figure>)> {
-    let rows = index.runs(&RunFilter::default()).unwrap();
-    rows.into_iter().map(|row| (row.clone(), index.metrics(&row.run).unwrap())).collect()
+pub(super) fn everything(index: &Index) -> Vec<RunRow> {
+    index.runs(&RunFilter::default()).unwrap()
 }
 
 /// Names of runs.

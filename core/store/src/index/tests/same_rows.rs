@@ -17,13 +17,12 @@ const RUNS: usize = 5;
 enum Step {
     Make(usize),
     Start(usize),
-    Finish(usize, f64),
+    Finish(usize),
     Fail(usize),
     Interrupt(usize),
     Queue(usize, i32, u8),
-    /// The last line of the events, or the metrics, torn by a crash.
+    /// The last line of the events, torn by a crash.
     TearEvents(usize),
-    TearMetrics(usize),
     /// A configuration of a newer program, or no JSON at all.
     Spoil(usize, bool),
     Delete(usize),
@@ -37,12 +36,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => run.clone().prop_map(Step::Make),
         3 => run.clone().prop_map(Step::Start),
-        3 => (run.clone(), -1.0..1.0).prop_map(|(r, v)| Step::Finish(r, v)),
+        3 => run.clone().prop_map(Step::Finish),
         1 => run.clone().prop_map(Step::Fail),
         1 => run.clone().prop_map(Step::Interrupt),
         3 => (run.clone(), -3..3, 0u8..3).prop_map(|(r, p, w)| Step::Queue(r, p, w)),
         1 => run.clone().prop_map(Step::TearEvents),
-        1 => run.clone().prop_map(Step::TearMetrics),
         1 => (run.clone(), any::<bool>()).prop_map(|(r, newer)| Step::Spoil(r, newer)),
         2 => run.clone().prop_map(Step::Delete),
         4 => proptest::collection::vec(run, 1..4).prop_map(Step::Ingest),
@@ -63,12 +61,11 @@ fn dir(place: &Place, run: usize) -> Option<RunDir> {
 fn happen(place: &Place, step: &Step) {
     let (Step::Make(run)
     | Step::Start(run)
-    | Step::Finish(run, _)
+    | Step::Finish(run)
     | Step::Fail(run)
     | Step::Interrupt(run)
     | Step::Queue(run, _, _)
     | Step::TearEvents(run)
-    | Step::TearMetrics(run)
     | Step::Spoil(run, _)
     | Step::Delete(run)) = step
     else {
@@ -92,9 +89,7 @@ fn happen(place: &Place, step: &Step) {
                 json!({"event": "started", "pid": 1, "pid_start": u64::MAX, "host": "elsewhere"}),
             );
         }
-        Step::Finish(_, value) => {
-            let metrics = json!({"test": {"metrics": [{"metric": "accuracy", "value": value}], "n": 3}});
-            fs::write(dir.file("metrics.json"), metrics.to_string()).unwrap();
+        Step::Finish(_) => {
             event(&dir, 9, attempt, json!({"event": "finished"}));
         }
         Step::Fail(_) => event(&dir, 8, attempt, json!({"event": "failed", "error": "no\u{0}memory"})),
@@ -105,7 +100,6 @@ fn happen(place: &Place, step: &Step) {
             fs::write(dir.file("queue.json"), serde_json::to_string(&entry).unwrap()).unwrap();
         }
         Step::TearEvents(_) => append(&dir.file("events.jsonl"), b"{\"time\": 3, \"att\n"),
-        Step::TearMetrics(_) => fs::write(dir.file("metrics.json"), "{\"test\": {\"accur").unwrap(),
         Step::Spoil(_, true) => {
             let text = fs::read(dir.file("config.json")).unwrap();
             let text = String::from_utf8_lossy(&text).replace("\"format\":1", "\"format\":2");
@@ -141,8 +135,8 @@ proptest! {
                     drop(index);
                     index = Index::open(&place.home).unwrap();
                 }
-                Step::Make(r) | Step::Start(r) | Step::Finish(r, _) | Step::Fail(r) | Step::Interrupt(r)
-                | Step::Queue(r, _, _) | Step::TearEvents(r) | Step::TearMetrics(r) | Step::Spoil(r, _)
+                Step::Make(r) | Step::Start(r) | Step::Finish(r) | Step::Fail(r) | Step::Interrupt(r)
+                | Step::Queue(r, _, _) | Step::TearEvents(r) | Step::Spoil(r, _)
                 | Step::Delete(r) => { stale.insert(*r); }
             }
         }
@@ -152,8 +146,7 @@ proptest! {
         index.ingest(&changed).unwrap();
 
         let live = everything(&index);
-        let rows: Vec<_> = live.iter().map(|(row, _)| row.clone()).collect();
-        prop_assert_eq!(&rows, &read_rows(&place.home).unwrap().0);
+        prop_assert_eq!(&live, &read_rows(&place.home).unwrap().0);
         drop(index);
         let rebuilt = Index::rebuild(&place.home).unwrap();
         prop_assert_eq!(rebuilt.runs, live.len());
@@ -169,8 +162,8 @@ proptest! {
         for step in &steps {
             // A finished directory is never changed; all else may happen to it between two looks.
             let touched = match step {
-                Step::Start(r) | Step::Finish(r, _) | Step::Fail(r) | Step::Interrupt(r) | Step::Queue(r, _, _)
-                | Step::TearEvents(r) | Step::TearMetrics(r) | Step::Spoil(r, _) | Step::Make(r) => Some(*r),
+                Step::Start(r) | Step::Finish(r) | Step::Fail(r) | Step::Interrupt(r) | Step::Queue(r, _, _)
+                | Step::TearEvents(r) | Step::Spoil(r, _) | Step::Make(r) => Some(*r),
                 _ => None,
             };
             let word = touched.and_then(|r| dir(&place, r)).and_then(|d| d.status().ok().map(|s| s.word()));
@@ -201,6 +194,6 @@ fn a_rebuild_beside_an_open_index_is_seen_by_it() {
     fs::remove_dir_all(place.home.runs_dir().join("a")).unwrap();
     place.train("b");
     assert_eq!(Index::rebuild(&place.home).unwrap().runs, 1);
-    assert_eq!(everything(&index)[0].0.run.0, "b");
+    assert_eq!(everything(&index)[0].run.0, "b");
     assert_eq!(everything(&Index::open(&place.home).unwrap()).len(), 1);
 }
