@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lightbox_store::run::{ExplainRow, PredictionRow, TrainConfig, read_explain, read_predictions};
+use lightbox_store::run::{ExplainRow, PredictionRow, TrainConfig};
 use lightbox_store::{JobKind, RunDir, RunId, RunStatus, StoreError};
 use serde_json::Value;
 
@@ -96,7 +96,7 @@ fn entry<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool, make: impl FnOnce() ->
 }
 
 fn load(run: &RunDir, id: RunId, config: TrainConfig) -> Result<TrainedRun, StoreError> {
-    let predictions = read_predictions(&run.file("predictions.csv"))?;
+    let predictions = run.predictions()?;
     if predictions.classes != config.dataset.classes {
         return Err(StoreError::content(&run.file("predictions.csv"), "its classes are not those of config.json"));
     }
@@ -134,7 +134,7 @@ pub fn explained(
             grouped: explain.dataset.grouped,
             dataset: explain.dataset.name.clone(),
             classes: explain.dataset.classes.clone(),
-            rows: read_explain(&run.file("explain.csv"))?,
+            rows: run.explanations()?,
             identical: identical(&run.read_json("metrics.json")?),
         });
     }

@@ -1,5 +1,6 @@
 //! Run directories: what a job was asked to do, what it did and what came of it.
 
+mod checked;
 mod config;
 mod dir;
 mod events;
