@@ -11,6 +11,7 @@ mod serve;
 mod single;
 mod weights;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,7 +72,8 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            // Its log may be on a disk that is full; the exit code says the same.
+            let _ = writeln!(std::io::stderr().lock(), "error: {failure}");
             ExitCode::from(failure.code())
         }
     }
@@ -96,6 +98,11 @@ fn run(cli: Cli) -> Result<()> {
         Command::Serve => serve::run(&home),
         Command::Weights { file } => weights::inspect(&home, &file),
     }
+}
+
+/// Prints a JSON record, the answer to a question, on standard output.
+fn answer(record: &serde_json::Value) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{record}").map_err(|e| Failure::failed(format!("standard output: {e}")))
 }
 
 /// A flag that SIGINT and SIGTERM set; the job looks at it and stops after its step.

@@ -67,8 +67,7 @@ pub fn list(home: &Home) -> Result<()> {
         }
     }
     let problems: Vec<String> = registry.problems().iter().map(ToString::to_string).collect();
-    println!("{}", json!({"models": models, "attributions": attributions, "problems": problems}));
-    Ok(())
+    crate::answer(&json!({"models": models, "attributions": attributions, "problems": problems}))
 }
 
 fn entry(mut value: Value, metadata: &PluginMetadata, file: &Path) -> Value {

@@ -24,8 +24,7 @@ pub fn inspect(home: &Home, file: &Path) -> Result<()> {
         let (_, metadata) = registry.find_model(&of.model).map_err(Failure::failed)?;
         record["fits"][fit]["options"] = serde_json::to_value(&metadata.options)?;
     }
-    println!("{record}");
-    Ok(())
+    crate::answer(&record)
 }
 
 /// Names and shapes of every network's variables, with the default options.

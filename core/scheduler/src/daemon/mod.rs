@@ -14,6 +14,7 @@ mod verdict;
 mod warm;
 
 use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -99,11 +100,16 @@ pub fn serve(home: Home, settings: Settings, worker: WorkerProgram) -> Result<()
     let supervisor = Supervisor::new(home.clone(), settings.clone(), executor, slots)?;
     let listener = socket::listen(&home)?;
     server::accept(listener, commands)?;
-    eprintln!("daemon {} of {} began", record.pid, home.root().display());
+    log(format_args!("daemon {} of {} began", record.pid, home.root().display()));
     let served = Daemon { home: home.clone(), settings, supervisor, pool, inbox, stop: None }.run();
     let _ = std::fs::remove_file(socket_path(&home));
-    eprintln!("daemon {} ended", record.pid);
+    log(format_args!("daemon {} ended", record.pid));
     served
+}
+
+/// Writes a line to the daemon's log, its standard error. A disk that is full costs the line and not the daemon.
+fn log(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Takes the home for this daemon; held as long as the file is open.

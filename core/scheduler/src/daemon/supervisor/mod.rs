@@ -229,7 +229,7 @@ impl Supervisor {
     fn complain(&mut self, error: impl std::fmt::Display) {
         const KEPT: usize = 20;
         let text = error.to_string();
-        eprintln!("{text}");
+        super::log(&text);
         if !self.remarks.contains(&text) {
             self.remarks.push(text);
         }
