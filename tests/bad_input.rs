@@ -97,4 +97,47 @@ fn flags_that_make_no_sense() {
     refused(home.path(), &train(&["--pretrained", "/nowhere.pth"]), &["/nowhere.pth"]);
     refused(home.path(), &["train", "--data", "tiny", "--model", "resnet5"], &["did you mean \"resnet50\"?"]);
     refused(home.path(), &train(&["--folds", "2", "--split-file", "x.csv"]), &["--folds"]);
+    refused(home.path(), &train(&["--lr", "-1"]), &["--lr -1: give a positive number"]);
+    refused(home.path(), &train(&["--option", "width=-3"]), &["--option of small-cnn", "`width` cannot be `-3`"]);
+    refused(home.path(), &train(&["--option", "widht=8"]), &["did you mean `width`?"]);
+    refused(home.path(), &train(&["--option", "width=8", "--option", "width=9"]), &["\"width\" is given twice"]);
+    refused(home.path(), &train(&["--device", "cuda:99"]), &["--device cuda:99", "lightbox daemon status"]);
+    refused(home.path(), &train(&["--device", "gpu"]), &["--device gpu: give auto, cpu or cuda:I"]);
+    let bounds = "--val-fraction 0.99: give a number above 0 and below 0.9";
+    refused(home.path(), &train(&["--val-fraction", "0.99"]), &[bounds]);
+    let split = ["data", "split", "tiny", "--folds", "2", "--out", "x.csv", "--val-fraction", "0.99"];
+    refused(home.path(), &split, &[bounds]);
+    assert_eq!(std::fs::read_dir(home.path().join("runs")).unwrap().count(), 0, "a run was made");
+    let stopped = lightbox(home.path(), &["daemon", "stop"]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+}
+
+#[test]
+fn explanations_that_make_no_sense() {
+    let home = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir().unwrap();
+    class_folders(root.path(), &["a", "b"], 12);
+    let ok = |arguments: &[&str]| {
+        let output = lightbox(home.path(), arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    ok(&["data", "add", &root.path().display().to_string(), "--name", "tiny"]);
+    ok(&["queue", "pause"]);
+    let train = ["train", "--data", "tiny", "--model", "small-cnn", "--folds", "2", "--image-size", "32"];
+    let group = ok(&train).trim().to_owned();
+    let runs = || std::fs::read_dir(home.path().join("runs")).unwrap().count();
+    let before = runs();
+    let refuses = |methods: &str, metrics: &str, more: &[&str], words: &[&str]| {
+        let flags = ["explain-eval", &group, "--methods", methods, "--metrics", metrics];
+        refused(home.path(), &[&flags, more].concat(), words);
+    };
+    refuses("gradcam,gradcam", "road", &[], &["--methods names \"gradcam\" twice"]);
+    refuses("gradcam", "accuracy", &[], &["\"accuracy\" is of predictions", "road"]);
+    refuses("gradcam", "road", &["--param", "gradcam.nothing=1"], &["--param of gradcam", "`nothing`"]);
+    refuses("gradcam", "road", &["--layer", "layer9"], &["small-cnn has no layer \"layer9\""]);
+    refuses("gradcam", "road", &["--device", "cuda:99"], &["--device cuda:99"]);
+    refuses("gradcam", "road", &["--limit", "0"], &["--limit 0: give at least 1"]);
+    assert_eq!(runs(), before, "a run was made");
+    ok(&["daemon", "stop"]);
 }

@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "lightbox",
         &[
+            "lightbox-abi",
             "lightbox-store",
             "lightbox-scheduler",
             "lightbox-report",

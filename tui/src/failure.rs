@@ -5,6 +5,8 @@ use std::fmt::Display;
 use lightbox_scheduler::SchedulerError;
 use lightbox_store::StoreError;
 
+use crate::output::say;
+
 /// Why a command ended without doing what it was asked.
 #[derive(Debug)]
 pub enum Failure {
@@ -41,8 +43,8 @@ impl Failure {
     /// Prints the sentence.
     pub fn report(&self) {
         match self {
-            Self::Failed(message) | Self::BadInput(message) => eprintln!("error: {message}"),
-            Self::Interrupted => eprintln!("interrupted"),
+            Self::Failed(message) | Self::BadInput(message) => say(format_args!("error: {message}")),
+            Self::Interrupted => say("interrupted"),
         }
     }
 

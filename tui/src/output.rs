@@ -1,11 +1,15 @@
 //! How commands print: plain tables, JSON, colours and progress.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::LazyLock;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+
+/// The progress bars of this program: one terminal shows them all, each on a line of its own below what is printed.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -43,33 +47,38 @@ impl Output {
 
     /// Prints a line of result. A closed pipe (`| head`) ends the program quietly, as Unix tools do.
     pub fn line(&self, text: impl std::fmt::Display) {
-        write_or_end(&format!("{text}\n"));
+        write_or_end(format!("{text}\n").as_bytes());
+    }
+
+    /// Prints bytes as they are.
+    pub fn bytes(&self, bytes: &[u8]) {
+        write_or_end(bytes);
     }
 
     /// Prints a remark on standard error, unless quiet.
     pub fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
     /// Prints a record as JSON.
     pub fn record(&self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(Failure::failed)?;
-        write_or_end(&format!("{text}\n"));
+        write_or_end(format!("{text}\n").as_bytes());
         Ok(())
     }
 
     /// Prints a table with aligned columns: text to the left, figures to the right.
     pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
-        write_or_end(&align(header, rows, self.color));
+        write_or_end(align(header, rows, self.color).as_bytes());
     }
 
     /// A progress bar on a terminal; elsewhere plain lines at every tenth.
     pub fn progress(&self, what: &str, total: usize) -> Progress {
         let terminal = std::io::stderr().is_terminal();
         let bar = (terminal && !self.quiet).then(|| {
-            let bar = ProgressBar::new(total as u64);
+            let bar = BARS.add(ProgressBar::new(total as u64));
             let style = "{msg} {wide_bar} {pos}/{len} {eta}";
             bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_message(what.to_owned());
@@ -97,7 +106,7 @@ impl Progress {
             let tenth = done * 10 / self.total;
             if tenth > self.tenth {
                 self.tenth = tenth;
-                eprintln!("{}: {done} of {}", self.what, self.total);
+                say(format_args!("{}: {done} of {}", self.what, self.total));
             }
         }
     }
@@ -107,14 +116,31 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            BARS.remove(bar);
         }
     }
 }
 
-fn write_or_end(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+/// Writes a line to standard error, above the progress bars. Nobody may be listening there any more, which is no reason to
+/// stop: what is being done matters more than what is said about it.
+pub fn say(text: impl std::fmt::Display) {
+    BARS.suspend(|| {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    });
+}
+
+fn write_or_end(bytes: &[u8]) {
+    let written = BARS.suspend(|| {
+        let mut out = std::io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush())
+    });
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            say(format_args!("error: cannot write to standard output: {error}"));
+            std::process::exit(1);
+        }
     }
 }
 

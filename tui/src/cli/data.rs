@@ -302,8 +302,9 @@ fn phantom(context: &Context, a: &Phantom) -> Result<()> {
 }
 
 fn split(context: &Context, a: &Split) -> Result<()> {
+    let share = splits::validation_share(a.val_fraction)?;
     let dataset = Dataset::open(context.home.root(), &a.name)?;
-    let plan = splits::k_fold(context, &dataset, a.folds, 1, a.seed, a.val_fraction)?;
+    let plan = splits::k_fold(context, &dataset, a.folds, 1, a.seed, share)?;
     plan.write(&dataset, &a.out)?;
     if context.out.json {
         return context.out.record(&json!({"file": a.out, "folds": a.folds, "seed": a.seed, "hash": plan.hash}));

@@ -46,13 +46,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     if parents.is_empty() {
         return Err(Failure::bad(format!("{} has no finished training run", arguments.run)));
     }
+    train::check_count("--batch-size", arguments.batch_size)?;
+    super::preflight::device(context, &arguments.device)?;
     let group = GroupId::new("evaluate");
     let runs = match &arguments.data {
         Some(name) => vec![external(context, &arguments, &parents, name, &group)?],
         None => own(context, &arguments, &parents, &group)?,
     };
-    context.out.line(&group.0);
-    jobs::enqueue(context, &runs)?;
+    jobs::enqueue_group(context, &group, &runs)?;
     jobs::wait(context, &runs)?;
     let records = runs.iter().map(|run| Ok(run.read_json("metrics.json")?)).collect::<Result<Vec<Value>>>()?;
     if context.out.json {
@@ -127,6 +128,10 @@ fn external(
         Some(path) => read_class_map(path)?,
         None => Default::default(),
     };
+    if let Some(class) = class_map.keys().find(|class| !dataset.classes().contains(class)) {
+        let known = dataset.classes().join(", ");
+        return Err(Failure::bad(format!("--class-map: {class:?} is not a class of {name} ({known})")));
+    }
     if parents.iter().any(|(_, config)| config.dataset.fingerprint == dataset.listing_hash()) {
         context.out.note(format!(
             "warning: these networks learnt from {name}, so this is no external test; without --data each is evaluated on \
@@ -163,7 +168,7 @@ fn job(
         dataset,
         class_map,
         part: part.to_owned(),
-        batch_size: arguments.batch_size.max(1),
+        batch_size: arguments.batch_size,
         threads: train::threads(arguments.threads)?,
         device: DeviceChoice(arguments.device.clone()),
     });

@@ -10,7 +10,7 @@ use lightbox_store::run::{DeviceChoice, resolve};
 use lightbox_store::{JobKind, RunStatus};
 use lightbox_terminal::probe::Choice;
 
-use super::{Context, jobs, show, train};
+use super::{Context, jobs, preflight, show, train};
 use crate::failure::{Failure, Result};
 
 /// What to explain, and how.
@@ -131,6 +131,8 @@ fn answer(context: &Context, request: &ExplainRequest, show_pictures: bool) -> R
 }
 
 fn request(context: &Context, arguments: &Arguments) -> Result<ExplainRequest> {
+    preflight::each_once("--method", &arguments.method)?;
+    preflight::each_once("--layer", &arguments.layer)?;
     Ok(ExplainRequest {
         images: arguments.images.iter().map(|p| absolute(p)).collect::<Result<_>>()?,
         network: network(context, arguments)?,
@@ -183,13 +185,19 @@ fn trained(context: &Context, name: &str) -> Result<Network> {
     }
 }
 
-/// Reads `K=V` arguments.
+/// Reads `K=V` arguments, each name once.
 pub fn pairs(arguments: &[String]) -> Result<BTreeMap<String, String>> {
-    let pair = |text: &String| match text.split_once('=') {
-        Some((k, v)) if !k.trim().is_empty() => Ok((k.trim().to_owned(), v.trim().to_owned())),
-        _ => Err(Failure::bad(format!("{text:?} is not NAME=VALUE"))),
-    };
-    arguments.iter().map(pair).collect()
+    let mut pairs = BTreeMap::new();
+    for text in arguments {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => (name.trim(), value.trim()),
+            _ => return Err(Failure::bad(format!("{text:?} is not NAME=VALUE"))),
+        };
+        if pairs.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(Failure::bad(format!("{name:?} is given twice; give it once")));
+        }
+    }
+    Ok(pairs)
 }
 
 fn print(context: &Context, explained: &[Explained]) -> Result<()> {

@@ -6,6 +6,7 @@ use clap::Args;
 use lightbox_store::run::{DeviceChoice, ExplainConfig, FORMAT, NewRun, QueueEntry, SplitRows, Target, resolve};
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId, RunStatus};
 
+use super::preflight::{self, Offer};
 use super::{Context, jobs, results, train};
 use crate::failure::{Failure, Result};
 
@@ -64,19 +65,35 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let parents = resolve(&context.home, &arguments.run)?;
-    results::metrics(&arguments.metrics)?;
-    super::plugins::require_methods(context, &arguments.methods)?;
     let template = template(&arguments)?;
+    check_offer(context, &parents, &template.config)?;
     let group = GroupId::new("explain");
     let runs = make_runs(context, &parents, &template, &group, None)?;
-    context.out.line(&group.0);
-    jobs::enqueue(context, &runs)?;
+    jobs::enqueue_group(context, &group, &runs)?;
     if !arguments.wait {
         context.out.note(format!("queued {} runs; follow them with: lightbox queue watch {group}", runs.len()));
         return Ok(());
     }
     jobs::wait(context, &runs)?;
     results::print_explanations(context, &group)
+}
+
+/// Refuses what the methods, the networks or this machine cannot do.
+fn check_offer(context: &Context, parents: &[RunDir], config: &ExplainConfig) -> Result<()> {
+    let offer = Offer::ask(context)?;
+    let methods = config.methods.iter().map(|id| offer.method(id)).collect::<Result<Vec<_>>>()?;
+    for method in &methods {
+        preflight::parameters(method, config.parameters.get(&method.id).unwrap_or(&BTreeMap::new()))?;
+    }
+    let mut checked: Vec<String> = Vec::new();
+    for parent in parents {
+        let JobKind::Train(trained) = parent.config()?.job else { continue };
+        if !checked.contains(&trained.model.id) {
+            preflight::layers(&offer.model(&trained.model.id)?, &config.layers, &methods)?;
+            checked.push(trained.model.id);
+        }
+    }
+    preflight::device(context, &config.device.0)
 }
 
 /// What all runs of one explanation study share; the parent and the dataset are filled in for each.
@@ -90,9 +107,12 @@ fn template(arguments: &Arguments) -> Result<Template> {
     if arguments.road_percentiles.iter().any(|p| !(*p > 0.0 && *p < 100.0)) {
         return Err(Failure::bad("--road-percentiles: each must lie between 0 and 100"));
     }
-    if arguments.batch_size == 0 || arguments.limit == Some(0) {
-        return Err(Failure::bad("--batch-size and --limit must be at least 1"));
-    }
+    train::check_count("--batch-size", arguments.batch_size)?;
+    arguments.limit.map_or(Ok(()), |images| train::check_count("--limit", images))?;
+    preflight::each_once("--methods", &arguments.methods)?;
+    preflight::each_once("--metrics", &arguments.metrics)?;
+    preflight::each_once("--layer", &arguments.layer)?;
+    preflight::explanation_metrics(&arguments.metrics)?;
     let mut parameters: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for (name, value) in super::explain::pairs(&arguments.params)? {
         let Some((method, parameter)) = name.split_once('.') else {
@@ -132,7 +152,7 @@ pub fn make_runs(
     group: &GroupId,
     study: Option<&str>,
 ) -> Result<Vec<RunDir>> {
-    let mut runs = Vec::new();
+    let mut planned: Vec<(JobConfig, SplitRows, QueueEntry)> = Vec::new();
     for parent in parents {
         let config = parent.config()?;
         let JobKind::Train(trained) = &config.job else { continue };
@@ -156,13 +176,15 @@ pub fn make_runs(
             study: study.map(str::to_owned),
             job: JobKind::ExplainEval(explain),
         };
-        let split: SplitRows = parent.split()?;
         let after = if status == RunStatus::Finished { Vec::new() } else { vec![config.run.clone()] };
-        let entry = QueueEntry { after, ..QueueEntry::now(runs.len()) };
-        runs.push(RunDir::create(&context.home, &NewRun { config: job, split: Some(&split), entry })?);
+        planned.push((job, parent.split()?, QueueEntry { after, ..QueueEntry::now(planned.len()) }));
     }
-    if runs.is_empty() {
+    if planned.is_empty() {
         return Err(Failure::bad("there is no training run among these; explain-eval takes the id of a training"));
     }
-    Ok(runs)
+    let new: Vec<NewRun<'_>> = planned
+        .iter()
+        .map(|(config, split, entry)| NewRun { config: config.clone(), split: Some(split), entry: entry.clone() })
+        .collect();
+    Ok(RunDir::create_all(&context.home, &new)?)
 }

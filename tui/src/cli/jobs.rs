@@ -6,8 +6,8 @@ use std::time::Duration;
 use lightbox_scheduler::daemon::label;
 use lightbox_scheduler::protocol::{Action, Answer, JobState, JobView, News};
 use lightbox_scheduler::{Client, Interrupt, SchedulerError};
-use lightbox_store::RunDir;
 use lightbox_store::run::{Event, EventKind, FailureCause, RunId};
+use lightbox_store::{GroupId, JobKind, RunDir};
 
 use super::Context;
 use crate::failure::{Failure, Result};
@@ -38,6 +38,14 @@ pub fn enqueue(context: &Context, runs: &[RunDir]) -> Result<()> {
         }
         _ => Err(Failure::failed("the daemon gave another answer than was asked for")),
     }
+}
+
+/// Gives the runs of a new group to the queue and prints the group's name, as the first thing on standard output. Printed
+/// only then: a pipe that is closed already ends the program, and the runs must be in the queue before it.
+pub fn enqueue_group(context: &Context, group: &GroupId, runs: &[RunDir]) -> Result<()> {
+    let queued = enqueue(context, runs);
+    context.out.line(group);
+    queued
 }
 
 /// Shows how jobs get on until all are settled. A daemon that ends meanwhile is started again.
@@ -82,7 +90,11 @@ impl<'a> Waiting<'a> {
             let config = run.config()?;
             group.clone_from(&config.group.0);
             let label = format!("[{}/{}] {}", index + 1, runs.len(), label(&config));
-            views.insert(config.run, View::new(context, label));
+            let epochs = match &config.job {
+                JobKind::Train(train) => Some(train.epochs),
+                JobKind::Evaluate(_) | JobKind::ExplainEval(_) => None,
+            };
+            views.insert(config.run, View { context, label, epochs, progress: None });
         }
         Ok(Self { context, group, views, states: BTreeMap::new(), losses: 0 })
     }
@@ -190,22 +202,28 @@ fn in_short(metrics: &BTreeMap<String, f64>) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
+/// Where a job went on; a training whose last epoch is done has only its predictions left.
+fn resumed(epoch: usize, epochs: Option<usize>, step: u64) -> String {
+    match epochs {
+        Some(epochs) if epoch >= epochs => format!("resumed after the last epoch, step {step}"),
+        _ => format!("resumed in epoch {}, step {step}", epoch + 1),
+    }
+}
+
 /// Shows one job's events as lines or a progress bar.
 struct View<'a> {
     context: &'a Context,
     label: String,
+    /// Epochs of a training.
+    epochs: Option<usize>,
     progress: Option<(String, Progress)>,
 }
 
-impl<'a> View<'a> {
-    fn new(context: &'a Context, label: String) -> Self {
-        Self { context, label, progress: None }
-    }
-
+impl View<'_> {
     fn show(&mut self, event: &Event) {
         match &event.kind {
             EventKind::Started { .. } => self.say("started"),
-            EventKind::Resumed { epoch } => self.say(&format!("resumed in epoch {}, step {}", epoch + 1, event.step)),
+            EventKind::Resumed { epoch } => self.say(&resumed(*epoch, self.epochs, event.step)),
             EventKind::Epoch { epoch, metrics } => {
                 self.progress = None;
                 self.say(&format!("epoch {}: {}", epoch + 1, in_short(metrics)));
@@ -244,5 +262,16 @@ impl<'a> View<'a> {
 
     fn say(&self, text: &str) {
         self.context.out.note(format!("{} {text}", self.label));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_resumes_in_an_epoch_that_it_has() {
+        assert_eq!(resumed(1, Some(2), 7), "resumed in epoch 2, step 7");
+        assert_eq!(resumed(2, Some(2), 14), "resumed after the last epoch, step 14");
     }
 }

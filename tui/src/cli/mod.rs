@@ -6,12 +6,15 @@ mod daemon;
 mod data;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod evaluate;
 mod explain;
 mod explain_eval;
 mod jobs;
 mod method_tables;
 mod plugins;
+mod preflight;
 mod queue;
 pub mod results;
 mod runs;
@@ -25,7 +28,7 @@ mod weights;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lightbox_store::Home;
 
 use lightbox_terminal::probe::Choice;
@@ -143,9 +146,37 @@ fn interface(context: Context, how: &Interface, color: Color) -> Result<()> {
     })
 }
 
+/// What the program understands.
+fn grammar() -> clap::Command {
+    take_negative_numbers(Cli::command())
+}
+
+/// Lets `--lr -1` be a value, so that the sentence about it can say what is wrong, and not that there is no flag `-1`.
+fn take_negative_numbers(command: clap::Command) -> clap::Command {
+    let take = |arg: clap::Arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg };
+    command.mut_args(take).mut_subcommands(take_negative_numbers)
+}
+
+/// Whether help and complaints about the command line are coloured: it must be known before the line is understood.
+fn color_of_help(arguments: impl Iterator<Item = std::ffi::OsString>) -> ColorChoice {
+    let words: Vec<String> =
+        arguments.map(|word| word.to_string_lossy().into_owned()).take_while(|w| w != "--").collect();
+    let mut values = words.iter().enumerate().filter_map(|(at, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).map(String::as_str),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    });
+    match values.next_back() {
+        Some("never") => ColorChoice::Never,
+        Some("always") => ColorChoice::Always,
+        _ => ColorChoice::Auto,
+    }
+}
+
 /// Parses the command line and runs the command.
 pub fn run() -> Result<()> {
-    let cli = Cli::parse();
+    let matches = grammar().color(color_of_help(std::env::args_os().skip(1))).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let out = Output::new(cli.json, cli.quiet, cli.color);
     let context = Context { home: Home::locate(cli.home.as_deref())?, out };
     let Some(command) = cli.command else { return interface(context, &cli.interface, cli.color) };
@@ -167,5 +198,31 @@ pub fn run() -> Result<()> {
         Command::Weights(command) => weights::run(&context, command),
         Command::Doctor(arguments) => doctor::run(&context, arguments),
         Command::Show(arguments) => show::run(&context, arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn negative_numbers_are_values() {
+        let parsed = grammar().try_get_matches_from(["lightbox", "train", "--model", "m", "--data", "d", "--lr", "-1"]);
+        assert!(parsed.is_ok(), "{parsed:?}");
+        assert!(grammar().try_get_matches_from(["lightbox", "train", "--lrr", "-1"]).is_err());
+    }
+
+    #[test]
+    fn help_is_coloured_as_asked() {
+        let of = |words: &[&str]| color_of_help(words.iter().map(std::ffi::OsString::from));
+        assert_eq!(of(&["--color", "never", "--help"]), ColorChoice::Never);
+        assert_eq!(of(&["runs", "--color=always"]), ColorChoice::Always);
+        assert_eq!(of(&["runs", "--color"]), ColorChoice::Auto);
+        assert_eq!(of(&["--", "--color", "never"]), ColorChoice::Auto);
     }
 }

@@ -47,7 +47,7 @@ fn list(context: &Context) -> Result<()> {
     }
     let text = |v: &Value, key: &str| v[key].as_str().unwrap_or_default().to_owned();
     let mut rows = Vec::new();
-    for (kind, word) in [("models", "model"), ("attributions", "method")] {
+    for (kind, word) in [MODELS, METHODS] {
         for entry in entries(&catalogue, kind) {
             let columns = ["name", "library", "version"].map(|key| text(entry, key));
             rows.push([text(entry, "id"), word.to_owned()].into_iter().chain(columns).collect());
@@ -73,17 +73,33 @@ fn show(context: &Context, id: &str) -> Result<()> {
 
 /// Refuses models that no plugin offers, before any run is queued.
 pub fn require_models(context: &Context, ids: &[String]) -> Result<()> {
-    require(&catalogue(context)?, ("models", "model"), ids)
+    require(&catalogue(context)?, MODELS, ids)
 }
 
 /// Refuses methods that no plugin offers, before anything is trained or queued for them.
 pub fn require_methods(context: &Context, ids: &[String]) -> Result<()> {
-    require(&catalogue(context)?, ("attributions", "method"), ids)
+    require(&catalogue(context)?, METHODS, ids)
 }
 
-fn require(catalogue: &Value, (list, kind): (&str, &str), wanted: &[String]) -> Result<()> {
+fn require(catalogue: &Value, kind: Kind, wanted: &[String]) -> Result<()> {
+    wanted.iter().try_for_each(|id| find(catalogue, kind, id).map(|_| ()))
+}
+
+/// A list of the catalogue, and the word for what is in it.
+pub type Kind = (&'static str, &'static str);
+
+/// Networks.
+pub const MODELS: Kind = ("models", "model");
+
+/// Explanation methods.
+pub const METHODS: Kind = ("attributions", "method");
+
+/// What the catalogue says of a model or method.
+pub fn find<'a>(catalogue: &'a Value, (list, word): Kind, id: &str) -> Result<&'a Value> {
+    if let Some(entry) = entries(catalogue, list).find(|entry| entry["id"] == id) {
+        return Ok(entry);
+    }
     let ids: Vec<&str> = entries(catalogue, list).filter_map(|e| e["id"].as_str()).collect();
-    let Some(id) = wanted.iter().find(|id| !ids.contains(&id.as_str())) else { return Ok(()) };
     let hint = lightbox_store::names::nearest(id, ids.iter().copied()).map(|n| format!("did you mean {n:?}? "));
-    Err(Failure::bad(format!("no {kind} is called {id:?}; {}there are: {}", hint.unwrap_or_default(), ids.join(", "))))
+    Err(Failure::bad(format!("no {word} is called {id:?}; {}there are: {}", hint.unwrap_or_default(), ids.join(", "))))
 }

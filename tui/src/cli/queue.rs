@@ -1,6 +1,6 @@
 //! `lightbox queue`: the jobs that wait, run and are done, and what is to become of them.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -210,7 +210,7 @@ fn logs(context: &Context, name: &str, follow: bool) -> Result<()> {
     let mut at = 0;
     loop {
         let text = read_from(&path, &mut at)?;
-        std::io::stdout().write_all(&text).map_err(|_| Failure::Interrupted)?;
+        context.out.bytes(&text);
         let over = !matches!(run.status()?, RunStatus::Running { .. } | RunStatus::Queued);
         if !follow || (over && text.is_empty()) {
             return Ok(());

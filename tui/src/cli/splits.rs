@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lightbox_data::split::{self, Crossing, Design, Folds, Groups, OwnSplitPlan};
 use lightbox_data::{Dataset, Split};
-use lightbox_store::run::{ClassWeights, Part, SplitRows, TrainConfig};
+use lightbox_store::run::{ClassWeights, Part, Schedule, SplitRows, TrainConfig};
 
 use super::{Context, check};
 use crate::failure::{Failure, Result};
@@ -22,6 +22,14 @@ pub struct Plan {
     pub hash: String,
     /// The split as the data crate made it, for split files; none once the plan was cut down.
     source: Option<Folds>,
+}
+
+/// The share of the training part that becomes the validation part, as the user gave it.
+pub fn validation_share(given: f64) -> Result<f64> {
+    if given > 0.0 && given < 0.9 {
+        return Ok(given);
+    }
+    Err(Failure::bad(format!("--val-fraction {given}: give a number above 0 and below 0.9")))
 }
 
 /// Whether the dataset has a test part of its own.
@@ -175,16 +183,32 @@ impl Plan {
         Ok(())
     }
 
-    /// Refuses class weights that are not one a class.
-    pub fn check_class_weights(&self, config: &TrainConfig, dataset: &Dataset) -> Result<()> {
-        match &config.class_weights {
-            ClassWeights::Given(weights) if weights.len() != dataset.classes().len() => Err(Failure::bad(format!(
-                "class weights: {} numbers for {} classes ({})",
-                weights.len(),
-                dataset.classes().len(),
-                dataset.classes().join(", ")
-            ))),
-            _ => Ok(()),
+    /// Refuses a training that decides by validation images where a split file gives none.
+    pub fn check_validation(&self, config: &TrainConfig) -> Result<()> {
+        let flag = match (config.patience, config.schedule) {
+            (Some(_), _) => "--patience",
+            (None, Schedule::Plateau) => "--schedule plateau",
+            (None, _) => return Ok(()),
+        };
+        match self.folds.iter().position(|fold| fold.part(Part::Validation).next().is_none()) {
+            Some(fold) => Err(Failure::bad(format!("{flag} needs validation images, and fold {fold} has none"))),
+            None => Ok(()),
         }
+    }
+}
+
+/// Refuses class weights that are not one a class.
+pub fn check_class_weights(config: &TrainConfig, dataset: &Dataset) -> Result<()> {
+    match &config.class_weights {
+        ClassWeights::Given(weights) if weights.len() != dataset.classes().len() => Err(Failure::bad(format!(
+            "class weights: {} numbers for {} classes ({})",
+            weights.len(),
+            dataset.classes().len(),
+            dataset.classes().join(", ")
+        ))),
+        ClassWeights::Given(weights) if weights.iter().all(|weight| *weight == 0.0) => {
+            Err(Failure::bad("class weights: all are 0, so that nothing could be learnt"))
+        }
+        _ => Ok(()),
     }
 }

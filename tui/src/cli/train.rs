@@ -10,6 +10,7 @@ use lightbox_store::run::{
 };
 use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId};
 
+use super::preflight::{self, Offer};
 use super::splits::{self, Plan};
 use super::{Context, jobs};
 use crate::failure::{Failure, Result};
@@ -107,13 +108,14 @@ pub struct Arguments {
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let dataset = Dataset::open(context.home.root(), &arguments.data).map_err(Failure::bad)?;
     // What is quickly found wrong comes before the plan, which reads every image.
-    super::plugins::require_models(context, std::slice::from_ref(&arguments.model))?;
     let template = template(&dataset, &arguments)?;
+    splits::check_class_weights(&template, &dataset)?;
+    check_offer(context, &template)?;
     let plan = plan(context, &dataset, &arguments)?;
+    plan.check_validation(&template)?;
     let group = GroupId::new(&arguments.model);
     let runs = make_runs(context, &dataset, &plan, &template, &group, None)?;
-    context.out.line(&group.0);
-    jobs::enqueue(context, &runs)?;
+    jobs::enqueue_group(context, &group, &runs)?;
     if !arguments.wait {
         context.out.note(format!("queued {} runs; follow them with: lightbox queue watch {group}", runs.len()));
         return Ok(());
@@ -123,10 +125,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
 }
 
 fn plan(context: &Context, dataset: &Dataset, arguments: &Arguments) -> Result<Plan> {
-    let (seed, share) = (arguments.seed, arguments.val_fraction);
-    if !(share > 0.0 && share < 0.9) {
-        return Err(Failure::bad(format!("--val-fraction {share}: give a number between 0 and 0.9")));
-    }
+    let (seed, share) = (arguments.seed, splits::validation_share(arguments.val_fraction)?);
     match (&arguments.split_file, arguments.folds) {
         (Some(file), _) => splits::from_file(context, dataset, file),
         (None, Some(folds)) => splits::k_fold(context, dataset, folds, 1, seed, share),
@@ -135,17 +134,26 @@ fn plan(context: &Context, dataset: &Dataset, arguments: &Arguments) -> Result<P
     }
 }
 
+/// Refuses what the network or this machine cannot do.
+fn check_offer(context: &Context, config: &TrainConfig) -> Result<()> {
+    let model = Offer::ask(context)?.model(&config.model.id)?;
+    preflight::options(&model, &config.model.options)?;
+    preflight::input(&model, config.image_size, config.channels)?;
+    preflight::device(context, &config.device.0)
+}
+
 fn template(dataset: &Dataset, a: &Arguments) -> Result<TrainConfig> {
     check_positive("--lr", a.lr)?;
-    if a.epochs == 0 || a.batch_size == 0 {
-        return Err(Failure::bad("--epochs and --batch-size must be at least 1"));
-    }
+    check_count("--epochs", a.epochs)?;
+    check_count("--batch-size", a.batch_size)?;
+    a.patience.map_or(Ok(()), |epochs| check_count("--patience", epochs))?;
     if !(16..=4096).contains(&a.image_size) {
         return Err(Failure::bad(format!("--image-size {}: give 16 to 4096", a.image_size)));
     }
-    if !(0.0..1.0).contains(&a.label_smoothing) || a.weight_decay < 0.0 || a.warmup_epochs < 0.0 {
-        return Err(Failure::bad("--label-smoothing is 0 to 1; --weight-decay and --warmup-epochs are not negative"));
-    }
+    check_between("--label-smoothing", a.label_smoothing, 0.0, 1.0)?;
+    check_between("--max-bad", a.max_bad, 0.0, 1.0)?;
+    check_between("--weight-decay", a.weight_decay, 0.0, f64::MAX)?;
+    check_between("--warmup-epochs", a.warmup_epochs, 0.0, f64::MAX)?;
     if let Some(norm) = a.clip_norm {
         check_positive("--clip-norm", norm)?;
     }
@@ -190,6 +198,19 @@ fn check_positive(flag: &str, value: f64) -> Result<()> {
     }
 }
 
+/// Refuses 0 where at least one is needed.
+pub fn check_count(flag: &str, value: usize) -> Result<()> {
+    if value > 0 { Ok(()) } else { Err(Failure::bad(format!("{flag} 0: give at least 1"))) }
+}
+
+fn check_between(flag: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    match (low..=high).contains(&value) {
+        true => Ok(()),
+        false if high == f64::MAX => Err(Failure::bad(format!("{flag} {value}: give a number from {low}"))),
+        false => Err(Failure::bad(format!("{flag} {value}: give a number from {low} to {high}"))),
+    }
+}
+
 /// Makes one run directory for each fold of the plan.
 pub fn make_runs<'a>(
     context: &Context,
@@ -199,7 +220,7 @@ pub fn make_runs<'a>(
     group: &GroupId,
     study: Option<&str>,
 ) -> Result<Vec<RunDir>> {
-    plan.check_class_weights(template, dataset)?;
+    splits::check_class_weights(template, dataset)?;
     let new = |(fold, split): (usize, &'a SplitRows)| {
         let mut config = template.clone();
         config.split = SplitRef {
@@ -242,8 +263,7 @@ pub fn no_dataset() -> DatasetRef {
 /// Threads asked for, or the number of cores.
 pub fn threads(asked: Option<usize>) -> Result<usize> {
     match asked {
-        Some(0) => Err(Failure::bad("--threads must be at least 1")),
-        Some(n) => Ok(n),
+        Some(n) => check_count("--threads", n).map(|()| n),
         None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
     }
 }

@@ -11,6 +11,8 @@ pub struct Follow {
     reader: EventReader,
     /// Optimizer steps of the whole training; none for other jobs.
     steps: Option<u64>,
+    /// Epochs of the whole training; none for other jobs.
+    epochs: Option<usize>,
     phase: Option<String>,
     done: Option<f64>,
     /// Share done and moment at the first news of this attempt, for the speed since.
@@ -26,15 +28,15 @@ impl Follow {
         let mut reader = EventReader::new(&dir.file("events.jsonl"));
         // What cannot be read now will be complained about by the first look.
         let attempt = reader.poll().unwrap_or_default().iter().map(|e| e.attempt).max().unwrap_or(0);
-        let steps = match &config.job {
+        let (steps, epochs) = match &config.job {
             JobKind::Train(train) => {
                 let images = dir.split().map_or(0, |split| split.part(Part::Train).count());
-                Some((images.div_ceil(train.batch_size.max(1)) * train.epochs) as u64)
+                (Some((images.div_ceil(train.batch_size.max(1)) * train.epochs) as u64), Some(train.epochs))
             }
-            JobKind::Evaluate(_) | JobKind::ExplainEval(_) => None,
+            JobKind::Evaluate(_) | JobKind::ExplainEval(_) => (None, None),
         };
         let (phase, done, first, last) = (None, None, None, None);
-        Self { reader, steps, phase, done, first, last, attempt, checkpoints: 0 }
+        Self { reader, steps, epochs, phase, done, first, last, attempt, checkpoints: 0 }
     }
 
     /// The events since the last look.
@@ -54,7 +56,9 @@ impl Follow {
         let share = |done: f64, total: f64| (total > 0.0).then(|| (done / total).clamp(0.0, 1.0));
         let done = match &event.kind {
             EventKind::Step { epoch, .. } | EventKind::Epoch { epoch, .. } | EventKind::Resumed { epoch } => {
-                self.phase = Some(format!("epoch {}", epoch + 1));
+                // One that is resumed behind its last epoch has none to come.
+                let of = self.epochs.filter(|epochs| epoch >= epochs);
+                self.phase = Some(of.map_or_else(|| format!("epoch {}", epoch + 1), |_| "last epoch done".to_owned()));
                 self.steps.and_then(|steps| share(event.step as f64, steps as f64))
             }
             EventKind::Progress { phase, done, total } => {
@@ -121,6 +125,7 @@ mod tests {
         let mut follow = Follow {
             reader,
             steps: Some(100),
+            epochs: Some(10),
             phase: None,
             done: None,
             first: None,
