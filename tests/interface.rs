@@ -158,7 +158,8 @@ fn pictures_by_sixel_go_away_below_a_popup() {
 #[test]
 fn a_job_is_queued_cancelled_and_retried() {
     let home = Home::trained();
-    let train = "train --data skin --model small-cnn --folds 2 --epochs 2000 --batch-size 8 --image-size 64 --threads 1";
+    let train =
+        "train --data skin --model small-cnn --folds 2 --epochs 2000 --batch-size 8 --image-size 64 --threads 1";
     let queued = lightbox(&home.path(), &train.split_whitespace().collect::<Vec<_>>());
     assert!(queued.status.success(), "{}", said(&queued));
     let mut terminal = home.open(Kind::Plain, &[]);

@@ -75,7 +75,10 @@ impl Terminal {
         let master = File::from(master);
         let keys = master.try_clone().expect("a second handle");
         let answers = master.try_clone().expect("a third handle");
-        let state = Arc::new(Mutex::new(State { screen: vt100::Parser::new(cells(rows), cells(columns), 0), bytes: Vec::new() }));
+        let state = Arc::new(Mutex::new(State {
+            screen: vt100::Parser::new(cells(rows), cells(columns), 0),
+            bytes: Vec::new(),
+        }));
         let reader = master.try_clone().expect("a fourth handle");
         let shared = Arc::clone(&state);
         std::thread::spawn(move || serve(kind, reader, answers, &shared));

@@ -10,6 +10,7 @@ use lightbox_terminal::input::Incoming;
 use lightbox_terminal::screen::Signal;
 
 use super::catalogue::Catalogue;
+use super::gauges::Gauge;
 use super::tasks::CommandDone;
 use crate::screens::{data, queue, results, studies, viewer};
 
@@ -23,6 +24,8 @@ pub enum Message {
     Link(Link),
     /// Work that is done.
     Update(Update),
+    /// How busy the GPUs are.
+    Gauges(Vec<Gauge>),
     /// A picture is ready to be drawn.
     Picture,
 }

@@ -2,6 +2,7 @@
 //! drive it with messages and look at its frames.
 
 pub mod catalogue;
+pub mod gauges;
 pub mod keys;
 pub mod link;
 pub mod message;

@@ -19,7 +19,7 @@ use ratatui::crossterm::event::Event;
 use super::message::Message;
 use super::shared::Shared;
 use super::tasks::Tasks;
-use super::{App, Outside, link};
+use super::{App, Outside, gauges, link};
 use crate::failure::{Failure, Result};
 use crate::theme::{Depth, Theme, ThemeChoice};
 
@@ -114,6 +114,7 @@ impl Session {
         screen.writer().write_all(&questions(&session.probe.environment))?;
         screen.present()?;
         link::start(options.home.clone(), session.send.clone());
+        gauges::start(session.send.clone());
         Ok(session)
     }
 
@@ -183,6 +184,10 @@ impl Session {
             Message::Signal(Signal::Continue) => self.app.outside.push(Outside::Redraw),
             Message::Link(link) => self.app.link(link),
             Message::Update(update) => self.app.update(update),
+            Message::Gauges(gauges) => {
+                self.app.shared.gauges = gauges;
+                self.app.dirty = true;
+            }
             Message::Picture => self.app.dirty = true,
         }
         Ok(())

@@ -11,6 +11,7 @@ use lightbox_store::index::RunRow;
 use lightbox_terminal::probe::Graphics;
 
 use super::catalogue::Catalogue;
+use super::gauges::Gauge;
 use super::message::Update;
 use super::popup::Popup;
 use super::tasks::{CommandRun, Purpose, Tasks};
@@ -136,6 +137,8 @@ pub struct Shared {
     pub runs_trouble: Option<String>,
     /// The queue.
     pub queue: QueueState,
+    /// How busy the GPUs are; empty without NVIDIA's library.
+    pub gauges: Vec<Gauge>,
     /// Plugins.
     pub catalogue: Loaded<Arc<Catalogue>>,
     /// Work beside the loop.
@@ -158,6 +161,7 @@ impl Shared {
             runs: Arc::default(),
             runs_trouble: None,
             queue: QueueState::default(),
+            gauges: Vec::new(),
             catalogue: Loaded::No,
             tasks,
             wishes: Vec::new(),

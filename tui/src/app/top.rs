@@ -58,6 +58,11 @@ fn machine(shared: &Shared) -> String {
         (LinkState::Up, Some(status)) => {
             let slots = status.slots.iter().filter(|s| s.job.is_some()).count();
             let paused = if status.paused { "paused · " } else { "" };
+            if let Some(gauge) = shared.gauges.first() {
+                let more =
+                    if shared.gauges.len() > 1 { format!(" +{}", shared.gauges.len() - 1) } else { String::new() };
+                return format!("{paused}{} waiting · {}{more}", queue.waiting(), gauge.line(0, 6, shared.theme.ascii));
+            }
             format!("{paused}{slots}/{} slots · {} waiting · {}", status.slots.len(), queue.waiting(), status.host)
         }
         _ if shared.readonly => "read only".to_owned(),

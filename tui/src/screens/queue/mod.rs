@@ -228,7 +228,9 @@ impl Queue {
 
     fn draw_log(&self, canvas: &mut Canvas<'_, '_>, inside: Rect, details: &Details, shared: &Shared) {
         let theme = &shared.theme;
-        let mut lines: Vec<Line<'_>> = Vec::new();
+        let gauges = shared.gauges.iter().enumerate();
+        let mut lines: Vec<Line<'_>> =
+            gauges.map(|(i, g)| Line::styled(g.line(i, 10, theme.ascii), theme.accent)).collect();
         if let (Some(speed), Some(rate)) = (details.speed, details.rate) {
             lines.push(Line::styled(format!("{speed:.0} images/s · learning rate {rate:.2e}"), theme.text));
         }

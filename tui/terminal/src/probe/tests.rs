@@ -138,7 +138,9 @@ fn a_choice_overrides_answers() {
 fn colours_of_terminals() {
     let of = |variables: &[(&'static str, &'static str)], version: Option<&str>| {
         let mut answers = Answers::default();
-        version.map(|version| answers.take(&Reply::Version(version.into())));
+        if let Some(version) = version {
+            answers.take(&Reply::Version(version.into()));
+        }
         auto(&Environment::of(variables.iter().copied()), &answers).colours
     };
     assert_eq!(of(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], None), Colours::TrueColour);
