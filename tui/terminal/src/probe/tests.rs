@@ -138,9 +138,7 @@ fn a_choice_overrides_answers() {
 fn colours_of_terminals() {
     let of = |variables: &[(&'static str, &'static str)], version: Option<&str>| {
         let mut answers = Answers::default();
-        if let Some(version) = version {
-            answers.take(&Reply::Version(version.into()));
-        }
+        version.into_iter().for_each(|version| answers.take(&Reply::Version(version.into())));
         auto(&Environment::of(variables.iter().copied()), &answers).colours
     };
     assert_eq!(of(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], None), Colours::TrueColour);
