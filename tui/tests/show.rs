@@ -1,5 +1,7 @@
 //! `lightbox show` where no terminal is.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
