@@ -475,3 +475,17 @@ fn dropped_copies_stay_dropped_and_no_class_ends_empty() {
     DedupRecord { dropped: vec![drop("b/1.png")] }.write(dataset.folder()).unwrap();
     says(&Dataset::open(place.home.path(), "d").unwrap_err().to_string(), &["class \"b\"", "without images"]);
 }
+
+#[test]
+fn a_class_that_no_split_can_learn_and_test_is_warned_of() {
+    let place = Place::new();
+    touch(place.root(), &["a/p1_1.png", "a/p2_1.png", "b/p3_1.png", "b/p3_2.png", "c/p4_1.png"]);
+    let warnings = place.added().summary().warnings();
+    assert_eq!(warnings.len(), 1);
+    says(&warnings[0], &["class \"c\" has one image", "exclude"]);
+    let grouped = Place::new();
+    touch(grouped.root(), &["a/p1_1.png", "a/p2_1.png", "b/p3_1.png", "b/p3_2.png"]);
+    grouped.add(Hints { group_regex: Some("p[0-9]+".to_owned()), ..Hints::default() }).unwrap();
+    let warnings = Dataset::open(grouped.home.path(), "d").unwrap().summary().warnings();
+    says(&warnings.concat(), &["class \"b\" has 2 images, all of one patient or lesion"]);
+}

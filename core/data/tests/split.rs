@@ -252,6 +252,9 @@ fn a_class_of_a_single_group_is_noticed() {
     let made = split::k_fold(&records(2, &images), 4, 1, 0.1).unwrap();
     assert!(made.notices.iter().any(|notice| notice.message.contains("train part") && notice.count == 1));
     assert!(made.notices.iter().any(|notice| notice.message.contains("test part") && notice.count == 3));
+    let scarce =
+        made.notices.iter().find(|notice| notice.message.contains("fewer images, patients or lesions")).unwrap();
+    assert_eq!(scarce.examples, ["class-1: 1 for 4 folds"]);
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub fn run(context: &Context, name: &str, dedup: bool) -> Result<()> {
     let left_out = dataset.dedup().dropped.len();
     if context.out.json {
         let dropped = plan.as_ref().map(|p| json!({"dropped": p.record.dropped, "before": p.before, "after": p.after}));
-        context.out.record(&json!({"report": report, "left_out": left_out, "dedup": dropped}))?;
+        let warnings = dataset.summary().warnings();
+        context.out.record(&json!({"report": report, "warnings": warnings, "left_out": left_out, "dedup": dropped}))?;
     } else {
         print(context, &dataset, &report, dedup);
         if left_out > 0 {
@@ -179,6 +180,9 @@ fn print(context: &Context, dataset: &Dataset, report: &LeakageReport, dedup: bo
             let named = conflict.images.iter().map(|i| format!("{} ({})", i.image, i.class));
             named.collect::<Vec<_>>().join(", ")
         });
+    }
+    for warning in dataset.summary().warnings() {
+        line(format!("WARNING: {warning}"));
     }
     if !report.look_alikes.is_empty() {
         line(format!(

@@ -155,6 +155,7 @@ fn add(context: &Context, a: Add) -> Result<()> {
             .collect();
         let record = json!({
             "name": added.dataset.name(), "understood": understood, "summary": summary, "notices": added.dataset.notices(),
+            "warnings": summary.warnings(),
         });
         return context.out.record(&record);
     }
@@ -232,6 +233,9 @@ fn print_summary(context: &Context, dataset: &Dataset, summary: &Summary) {
             .out
             .line(format!("{} copies of test images are left out (data check --dedup)", dataset.dedup().dropped.len()));
     }
+    for warning in summary.warnings() {
+        context.out.line(format!("WARNING: {warning}"));
+    }
     for notice in dataset.notices() {
         context.out.note(format!("note: {notice}"));
     }
@@ -275,7 +279,7 @@ fn show(context: &Context, name: &str, manifest: bool) -> Result<()> {
         let positive = dataset.positive().map(|p| dataset.classes()[p].clone());
         let record = json!({
             "name": name, "root": dataset.manifest().root, "positive": positive, "summary": summary,
-            "notices": dataset.notices(), "dropped": dataset.dedup().dropped.len(),
+            "notices": dataset.notices(), "warnings": summary.warnings(), "dropped": dataset.dedup().dropped.len(),
         });
         return context.out.record(&record);
     }

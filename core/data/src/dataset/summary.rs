@@ -105,4 +105,20 @@ impl Summary {
         });
         Self { classes: rows, total, groups: named }
     }
+
+    /// A sentence for each class that no split can both learn and test.
+    pub fn warnings(&self) -> Vec<String> {
+        let sentence = |class: &ClassCount| {
+            let few = match class.images {
+                1 => "has one image".to_owned(),
+                images => format!("has {images} images, all of one patient or lesion"),
+            };
+            format!(
+                "class {:?} {few}: no split can both learn and test it; find more images, or leave the class out (exclude, in \
+                 the manifest)",
+                class.class
+            )
+        };
+        self.classes.iter().filter(|class| class.groups < 2).map(sentence).collect()
+    }
 }

@@ -67,6 +67,10 @@ pub fn split_with(dataset: &Dataset, groups: &Groups, plan: &Plan) -> Result<Fol
     let shares = vec![1.0 / plan.folds as f64; plan.folds];
     let weights = vec![1.0; plan.folds];
     let mut notices = Notices::default();
+    for (class, count) in scarce(dataset, &labels, plan.folds) {
+        let message = "classes with fewer images, patients or lesions than folds, so that not every fold can test them";
+        notices.count(message, &format!("{class}: {count} for {} folds", plan.folds));
+    }
     let mut folds = Vec::with_capacity(plan.folds * plan.repeats);
     for repeat in 0..plan.repeats {
         let mut stream = Stream::new(plan.seed, "test", repeat, 0);
@@ -168,6 +172,13 @@ fn cut_validation(
     train.sort_unstable();
     validation.sort_unstable();
     Ok((train, validation))
+}
+
+/// The classes with fewer units than folds, and how many they have.
+fn scarce<'a>(dataset: &'a Dataset, labels: &[Vec<usize>], folds: usize) -> Vec<(&'a str, usize)> {
+    let units_with = |class: usize| labels.iter().filter(|unit| unit.contains(&class)).count();
+    let counted = dataset.classes().iter().enumerate().map(|(class, name)| (name.as_str(), units_with(class)));
+    counted.filter(|(_, count)| *count < folds).collect()
 }
 
 fn labels_of(dataset: &Dataset, units: &[Vec<usize>]) -> Vec<Vec<usize>> {
