@@ -14,10 +14,10 @@ use super::{quantise, sixel_bytes};
 const BAND: u32 = 6;
 /// xterm draws nothing of larger pictures, by default.
 pub const MOST_PIXELS: u32 = 1000;
-/// The most bytes for 1000 pixels: 129 KB for 448x448.
-const BYTES_PER_1000_PIXELS: u64 = 640;
-/// What small pictures may have in any case.
-const LEAST_BYTES: u64 = 4000;
+/// The most bytes: some for any picture, as small ones have more detail for their size, and some for each 1000 pixels. 128
+/// KB for 448x448.
+const BYTES: u64 = 20_000;
+const BYTES_PER_1000_PIXELS: u64 = 540;
 /// From fine to coarse; the first whose bytes are within the limit is taken. Noise, which costs most and shows least, goes
 /// first; then longer runs; colours last.
 const ATTEMPTS: [Attempt; 9] = [
@@ -27,9 +27,9 @@ const ATTEMPTS: [Attempt; 9] = [
     Attempt { smooth: 20, colours: 64, tolerance: 5 },
     Attempt { smooth: 28, colours: 48, tolerance: 7 },
     Attempt { smooth: 36, colours: 40, tolerance: 10 },
-    Attempt { smooth: 48, colours: 32, tolerance: 16 },
-    Attempt { smooth: 64, colours: 16, tolerance: 32 },
-    Attempt { smooth: 96, colours: 8, tolerance: 64 },
+    Attempt { smooth: 48, colours: 32, tolerance: 12 },
+    Attempt { smooth: 56, colours: 16, tolerance: 16 },
+    Attempt { smooth: 96, colours: 8, tolerance: 48 },
 ];
 
 /// How much of a picture is given up for its bytes.
@@ -78,7 +78,7 @@ impl Format for Sixel {
 /// A picture as sixel graphics, in as many colours as the limit of bytes allows.
 pub fn encode(pixels: &Pixels) -> Vec<u8> {
     let count = u64::from(pixels.width) * u64::from(pixels.height);
-    let limit = (count * BYTES_PER_1000_PIXELS / 1000).max(LEAST_BYTES);
+    let limit = BYTES + count * BYTES_PER_1000_PIXELS / 1000;
     let mut bytes = Vec::new();
     let mut attempts = ATTEMPTS.iter();
     while let Some(Attempt { smooth, colours, tolerance }) = attempts.next() {
