@@ -62,6 +62,11 @@ typedef struct lightbox_model_request lightbox_model_request;
 typedef struct lightbox_model_factory lightbox_model_factory;
 typedef struct lightbox_variable lightbox_variable;
 typedef struct lightbox_model lightbox_model;
+typedef struct lightbox_hvp lightbox_hvp;
+typedef struct lightbox_model_tap lightbox_model_tap;
+typedef struct lightbox_model_taps lightbox_model_taps;
+typedef struct lightbox_tap_info lightbox_tap_info;
+typedef struct lightbox_taps lightbox_taps;
 
 /* Major version of the ABI: a plugin of another major version is refused. */
 #define LIGHTBOX_ABI_MAJOR 1
@@ -365,7 +370,7 @@ struct lightbox_run {
     void *context;
     /*
      * Gives a capability of the host by id, or null when it has none of that id. `[run]` LIGHTBOX_SERVICES_ID
-     * gives a lightbox_services.
+     * gives a lightbox_services, LIGHTBOX_HVP_ID a lightbox_hvp, LIGHTBOX_TAPS_ID a lightbox_taps.
      */
     const void *(*get_extension)(const lightbox_run *run, const char *id);
 };
@@ -849,6 +854,137 @@ struct lightbox_model {
     void (*destroy)(lightbox_model *model);
     /* Gives an optional capability of the instance by id, or null; may itself be null. */
     const void *(*get_extension)(lightbox_model *model, const char *id);
+};
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* Second derivatives, for the methods that need one: an extension of the host that a run may have. */
+
+/* Id of the second derivatives; lightbox_run.get_extension gives a lightbox_hvp for it. */
+#define LIGHTBOX_HVP_ID "lightbox.hvp.draft/1"
+
+/*
+ * Second derivatives. `[run]`, under the rules of lightbox_services, whose `last_error` gives the text of an
+ * error.
+ */
+struct lightbox_hvp {
+    /* Size of this struct in bytes. */
+    uint64_t struct_size;
+    /*
+     * Hessian-vector product: the derivative along `direction` of the gradient that lightbox_services.vjp
+     * gives, that is H v with H the second derivative of sum(cotangent * logits) with respect to the value at
+     * `at`, taken at `point`.
+     *
+     * `at`, `point` and `cotangent` are as in `vjp`; `direction` and `product` have the shape of `point`. Where
+     * the rest of the network is affine the product is zero.
+     */
+    lightbox_status (*hvp)(
+        const lightbox_run *run,
+        int64_t at,
+        const lightbox_tensor *point,
+        const lightbox_tensor *cotangent,
+        const lightbox_tensor *direction,
+        const lightbox_tensor *product);
+};
+
+/* ------------------------------------------------------------------------------------------- */
+
+/*
+ * Taps: outputs inside a network where a bias was added, with the gradients there. For FullGrad and its like.
+ *
+ * A network may offer them to the host (lightbox_model_taps, an extension of lightbox_model), which then
+ * offers them to methods (lightbox_taps, an extension of lightbox_run).
+ */
+
+/* Id of a network's taps; lightbox_model.get_extension gives a lightbox_model_taps for it. */
+#define LIGHTBOX_MODEL_TAPS_ID "lightbox.model-taps.draft/1"
+
+/* Id of the host's taps; lightbox_run.get_extension gives a lightbox_taps for it. */
+#define LIGHTBOX_TAPS_ID "lightbox.taps.draft/1"
+
+/* One tap of a network's forward pass. */
+struct lightbox_model_tap {
+    /* Size of this struct in bytes. */
+    uint64_t struct_size;
+    /* Name of the layer, as the prefix of its variables' names, such as `layer1.0.bn1`. */
+    const char *name;
+    /*
+     * The layer's output [N,C,h,w] in the graph of the pass, borrowed for the visit. What comes after must not
+     * have written to it.
+     */
+    lightbox_tensor_handle output;
+    /*
+     * The bias [C] that the layer added, borrowed for the visit: a convolution's own; of a normalisation by
+     * running figures its effective one, b - mean w / sqrt(var + eps).
+     */
+    lightbox_tensor_handle bias;
+};
+
+/*
+ * Takes one tap; what it points to is borrowed for the call. Returns LIGHTBOX_STATUS_OK to go on; any other
+ * status ends the pass, which then returns it.
+ */
+typedef lightbox_status (*lightbox_tap_visitor)(void *context, const lightbox_model_tap *tap);
+
+/* The taps of a network: each convolution with a bias and each normalisation. */
+struct lightbox_model_taps {
+    /* Size of this struct in bytes. */
+    uint64_t struct_size;
+    /*
+     * Runs the whole network in evaluation mode on `input` [N,C,H,W], shows every tap to `visit` in the order
+     * of computation, and writes a new reference to the logits [N,K], the same bits as those of
+     * lightbox_model.forward_between, to `out`. `[instance]`
+     */
+    lightbox_status (*forward)(
+        lightbox_model *model,
+        lightbox_tensor_handle input,
+        lightbox_tap_visitor visit,
+        void *context,
+        lightbox_tensor_handle *out);
+};
+
+/* What a tap is. */
+struct lightbox_tap_info {
+    /* Size of this struct in bytes, which the plugin sets. */
+    uint64_t struct_size;
+    /*
+     * Name of the layer; valid until the taps are opened again and at most for the call of
+     * lightbox_attribution.attribute.
+     */
+    const char *name;
+    /* Channels, C. */
+    uint64_t channels;
+    /* Height, h. */
+    uint64_t height;
+    /* Width, w. */
+    uint64_t width;
+};
+
+/*
+ * The taps of the network that is explained. `[run]`, under the rules of lightbox_services, whose `last_error`
+ * gives the text of an error. A network without taps makes `open` return LIGHTBOX_STATUS_UNSUPPORTED.
+ */
+struct lightbox_taps {
+    /* Size of this struct in bytes. */
+    uint64_t struct_size;
+    /*
+     * Runs the network on `point` [M,C,H,W] and takes the gradient of sum(cotangent * logits) at every tap;
+     * `cotangent` is [M,K]. Writes the number of taps to `count`. They stay until the next `open`. All M rows
+     * are in memory at once.
+     */
+    lightbox_status (*open)(
+        const lightbox_run *run,
+        const lightbox_tensor *point,
+        const lightbox_tensor *cotangent,
+        uint64_t *count);
+    /* Says what tap `index` is. */
+    lightbox_status (*describe)(const lightbox_run *run, uint64_t index, lightbox_tap_info *info);
+    /* Writes the bias of tap `index` to `bias` [C]. */
+    lightbox_status (*bias)(const lightbox_run *run, uint64_t index, const lightbox_tensor *bias);
+    /* Writes the output of tap `index` to `output` [M,C,h,w]. */
+    lightbox_status (*output)(const lightbox_run *run, uint64_t index, const lightbox_tensor *output);
+    /* Writes the gradient at the output of tap `index` to `gradient` [M,C,h,w]. */
+    lightbox_status (*gradient)(const lightbox_run *run, uint64_t index, const lightbox_tensor *gradient);
 };
 
 /*

@@ -28,9 +28,11 @@
 mod attribution;
 mod dlpack;
 mod entry;
+mod hvp;
 mod model;
 mod parameter;
 mod services;
+mod taps;
 
 #[cfg(feature = "metadata")]
 pub mod metadata;
@@ -38,9 +40,11 @@ pub mod metadata;
 pub use attribution::*;
 pub use dlpack::*;
 pub use entry::*;
+pub use hvp::*;
 pub use model::*;
 pub use parameter::*;
 pub use services::*;
+pub use taps::*;
 
 /// Major version of the ABI: a plugin of another major version is refused.
 pub const ABI_MAJOR: u32 = 1;

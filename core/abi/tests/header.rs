@@ -86,6 +86,11 @@ layouts! {
         struct_size, forward, forward_from, vjp, scale_and_resize, random_uniform, random_normal, scratch, log,
         progress, is_cancelled, last_error
     }
+    Hvp as lightbox_hvp { struct_size, hvp }
+    ModelTap as lightbox_model_tap { struct_size, name, output, bias }
+    ModelTaps as lightbox_model_taps { struct_size, forward }
+    TapInfo as lightbox_tap_info { struct_size, name, channels, height, width }
+    Taps as lightbox_taps { struct_size, open, describe, bias, output, gradient }
     AttributionDescriptor as lightbox_attribution_descriptor {
         struct_size, id, name, reference, description, needs, accepts, layers, merge, batch, layout, dimensions,
         sign, resolution, randomness, device, parameter_count, parameters
@@ -133,6 +138,9 @@ fn texts() -> Vec<(String, &'static str)> {
         text("SERVICES_ID", SERVICES_ID),
         text("ATTRIBUTION_ID", ATTRIBUTION_ID),
         text("MODEL_ID", MODEL_ID),
+        text("HVP_ID", HVP_ID),
+        text("TAPS_ID", TAPS_ID),
+        text("MODEL_TAPS_ID", MODEL_TAPS_ID),
     ]
 }
 
@@ -151,7 +159,7 @@ fn the_header_and_the_crate_describe_the_same_bytes() {
 
 #[test]
 fn every_constant_of_the_crate_is_compared() {
-    let sources = ["lib", "attribution", "dlpack", "entry", "model", "parameter", "services"];
+    let sources = ["lib", "attribution", "dlpack", "entry", "hvp", "model", "parameter", "services", "taps"];
     let compared: Vec<String> =
         constants().into_iter().map(|(name, _)| name).chain(texts().into_iter().map(|(name, _)| name)).collect();
     for source in sources {

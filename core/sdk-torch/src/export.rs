@@ -282,8 +282,58 @@ unsafe extern "C" fn destroy(model: *mut abi::Model) {
     }
 }
 
-unsafe extern "C" fn get_extension(_model: *mut abi::Model, _id: *const c_char) -> *const c_void {
-    std::ptr::null()
+unsafe extern "C" fn get_extension(model: *mut abi::Model, id: *const c_char) -> *const c_void {
+    guard_pointer(|| {
+        // SAFETY: the host passes an instance that `create` gave, on one thread at a time, and zero-terminated text or null.
+        let (instance, known) = unsafe {
+            (instance(model)?, !id.is_null() && CStr::from_ptr(id).to_bytes() == abi::MODEL_TAPS_ID.as_bytes())
+        };
+        let offered = known && instance.model.has_taps();
+        Ok(if offered { (&raw const TAPS).cast() } else { std::ptr::null() })
+    })
+}
+
+static TAPS: abi::ModelTaps =
+    abi::ModelTaps { struct_size: size_of::<abi::ModelTaps>() as u64, forward: Some(forward_tapped) };
+
+unsafe extern "C" fn forward_tapped(
+    model: *mut abi::Model,
+    input: abi::TensorHandle,
+    visit: Option<abi::TapVisitor>,
+    context: *mut c_void,
+    out: *mut abi::TensorHandle,
+) -> abi::Status {
+    let mut refused = abi::STATUS_OK;
+    let status = guard(|| {
+        // SAFETY: the host passes an instance that `create` gave, on one thread at a time.
+        let instance = unsafe { instance(model) }?;
+        let visit = visit.ok_or_else(|| invalid("the visitor is null"))?;
+        if input.is_null() || out.is_null() {
+            return Err(invalid("the input or the place for the result is null"));
+        }
+        // SAFETY: the host passes a tensor that outlives the call; it is borrowed, so it must not be dropped.
+        let input = ManuallyDrop::new(unsafe { Tensor::from_ptr(input.cast::<C_tensor>()) });
+        let (logits, taps) = crate::nn::record(|| instance.model.forward(&input, false))?;
+        for mut tap in taps {
+            let name = CString::new(tap.name)?;
+            let row = abi::ModelTap {
+                struct_size: size_of::<abi::ModelTap>() as u64,
+                name: name.as_ptr(),
+                output: tap.output.as_mut_ptr().cast(),
+                bias: tap.bias.as_mut_ptr().cast(),
+            };
+            // SAFETY: the host's function, with its context and a tap that outlives the call.
+            refused = unsafe { visit(context, &raw const row) };
+            if refused != abi::STATUS_OK {
+                return Err(Error::new("the host ended the pass"));
+            }
+        }
+        let mut logits = ManuallyDrop::new(logits);
+        // SAFETY: the host passes a place for one handle, and it is not null; the reference is now the host's.
+        unsafe { out.write(logits.as_mut_ptr().cast()) };
+        Ok(())
+    });
+    if refused == abi::STATUS_OK { status } else { refused }
 }
 
 /// Makes a dynamic library a plugin with networks, methods or both.

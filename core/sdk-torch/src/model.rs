@@ -117,6 +117,12 @@ pub trait Model: Send {
         Ok(())
     }
 
+    /// Whether every layer that adds a bias to an image is one of [`crate::nn`]: a convolution with a bias, a batch
+    /// normalisation. The host can then show their outputs and gradients to methods such as FullGrad.
+    fn has_taps(&self) -> bool {
+        false
+    }
+
     /// Runs the whole network.
     fn forward(&self, input: &Tensor, train: bool) -> Result<Tensor, Error> {
         self.forward_between(input, None, None, train)

@@ -1,10 +1,8 @@
 //! What the host does for a method while it runs.
 
-use std::ffi::{CString, c_void};
-use std::marker::PhantomData;
-
 use lightbox_abi as abi;
 
+use crate::taps::{TapInfo, TapValue};
 use crate::{Error, ErrorKind, Result};
 
 /// Where a gradient is taken.
@@ -75,36 +73,84 @@ impl Scores {
     }
 }
 
-/// What a host does for a method: implemented by the real host, and by tests of a plugin. Shapes have the images (or maps)
-/// first; outputs are filled.
+/// What a host does for a method: implemented by the real host, and by tests of a plugin, which need only what the method calls.
+/// Shapes have the images (or maps) first; outputs are filled.
 pub trait Services {
     /// Runs the network on `batch` \[M,C,H,W\] and fills `scores` \[M,K\].
-    fn forward(&self, batch: &[f32], shape: &[usize], scores: &mut [f32]) -> Result<()>;
+    fn forward(&self, _batch: &[f32], _shape: &[usize], _scores: &mut [f32]) -> Result<()> {
+        Err(not_offered("forward"))
+    }
     /// Runs the rest of the network on `activations` \[M,C',h,w\] and fills `scores` \[M,K\].
-    fn forward_from(&self, layer: usize, activations: &[f32], shape: &[usize], scores: &mut [f32]) -> Result<()>;
+    fn forward_from(&self, _layer: usize, _activations: &[f32], _shape: &[usize], _scores: &mut [f32]) -> Result<()> {
+        Err(not_offered("forward_from"))
+    }
     /// Fills `gradient`, of the shape of `point`, with that of sum(cotangent * logits); `cotangent` is \[M,K\].
-    fn vjp(&self, at: At, point: &[f32], shape: &[usize], cotangent: &[f32], gradient: &mut [f32]) -> Result<()>;
+    fn vjp(&self, _at: At, _point: &[f32], _shape: &[usize], _cotangent: &[f32], _gradient: &mut [f32]) -> Result<()> {
+        Err(not_offered("vjp"))
+    }
+    /// Fills `product`, of the shape of `point`, with the derivative along `direction` of the gradient that
+    /// [`Services::vjp`] gives.
+    fn hvp(
+        &self,
+        _at: At,
+        _point: &[f32],
+        _shape: &[usize],
+        _cotangent: &[f32],
+        _direction: &[f32],
+        _product: &mut [f32],
+    ) -> Result<()> {
+        Err(not_offered("hvp"))
+    }
+    /// Opens the taps of a pass at `point` \[M,C,H,W\] and says what they are.
+    fn taps(&self, _point: &[f32], _shape: &[usize], _cotangent: &[f32]) -> Result<Vec<TapInfo>> {
+        Err(not_offered("taps"))
+    }
+    /// Fills `out` with a value of tap `index`, whose output has M = `rows` rows of the shape \[C,h,w\].
+    fn tap_values(
+        &self,
+        _index: usize,
+        _what: TapValue,
+        _rows: usize,
+        _shape: [usize; 3],
+        _out: &mut [f32],
+    ) -> Result<()> {
+        Err(not_offered("taps"))
+    }
     /// Resizes `maps` \[M,h,w\] to `out` \[M,H,W\].
     fn scale_and_resize(
         &self,
-        maps: &[f32],
-        from: [usize; 3],
-        to: (usize, usize),
-        how: Resize,
-        out: &mut [f32],
-    ) -> Result<()>;
+        _maps: &[f32],
+        _from: [usize; 3],
+        _to: (usize, usize),
+        _how: Resize,
+        _out: &mut [f32],
+    ) -> Result<()> {
+        Err(not_offered("scale_and_resize"))
+    }
     /// Fills `out` with uniform numbers in \[0,1).
-    fn random_uniform(&self, seed: u64, out: &mut [f32]) -> Result<()>;
+    fn random_uniform(&self, _seed: u64, _out: &mut [f32]) -> Result<()> {
+        Err(not_offered("random_uniform"))
+    }
     /// Fills `out` with standard normal numbers.
-    fn random_normal(&self, seed: u64, out: &mut [f32]) -> Result<()>;
+    fn random_normal(&self, _seed: u64, _out: &mut [f32]) -> Result<()> {
+        Err(not_offered("random_normal"))
+    }
     /// Gives `elements` zeros that live as long as the call.
-    fn scratch(&self, elements: usize) -> Result<*mut f32>;
+    fn scratch(&self, _elements: usize) -> Result<*mut f32> {
+        Err(not_offered("scratch"))
+    }
     /// Writes a line to the log.
-    fn log(&self, level: LogLevel, text: &str);
+    fn log(&self, _level: LogLevel, _text: &str) {}
     /// Says how far the work is.
-    fn progress(&self, done: u64, total: u64);
+    fn progress(&self, _done: u64, _total: u64) {}
     /// Whether the user has asked to stop.
-    fn is_cancelled(&self) -> bool;
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+pub(crate) fn not_offered(name: &str) -> Error {
+    Error::unsupported(format!("the host does not offer {name}"))
 }
 
 /// What the host does for a method while it runs. It owns batching, the device and the retreat when memory runs out: any
@@ -137,13 +183,42 @@ impl<'a> Host<'a> {
     /// The gradient of sum(cotangent * logits) with respect to the value at `at`, taken at `point`, which has M rows. `cotangent`
     /// is \[M,K\]; the result has the shape of `point`.
     pub fn vjp(&self, at: At, point: &[f32], shape: &[usize], cotangent: &[f32]) -> Result<Vec<f32>> {
+        self.check_cotangent(point, shape, cotangent)?;
+        let mut gradient = vec![0.0; point.len()];
+        self.services.vjp(at, point, shape, cotangent, &mut gradient)?;
+        Ok(gradient)
+    }
+
+    /// The derivative along `direction` of the gradient that [`Host::vjp`] gives: H v, with H the second derivative of
+    /// sum(cotangent * logits). `direction` and the result have the shape of `point`. An error of kind
+    /// [`ErrorKind::Unsupported`] when the host has no second derivatives.
+    pub fn hvp(
+        &self,
+        at: At,
+        point: &[f32],
+        shape: &[usize],
+        cotangent: &[f32],
+        direction: &[f32],
+    ) -> Result<Vec<f32>> {
+        self.check_cotangent(point, shape, cotangent)?;
+        if direction.len() != point.len() {
+            return Err(bad_shape(format!("the direction has {} elements, not {}", direction.len(), point.len())));
+        }
+        let mut product = vec![0.0; point.len()];
+        self.services.hvp(at, point, shape, cotangent, direction, &mut product)?;
+        Ok(product)
+    }
+
+    pub(crate) fn services(&self) -> &'a dyn Services {
+        self.services
+    }
+
+    pub(crate) fn check_cotangent(&self, point: &[f32], shape: &[usize], cotangent: &[f32]) -> Result<()> {
         let expected = rows(point, shape)? * self.classes;
         if cotangent.len() != expected {
             return Err(bad_shape(format!("the cotangent has {} elements, not {expected}", cotangent.len())));
         }
-        let mut gradient = vec![0.0; point.len()];
-        self.services.vjp(at, point, shape, cotangent, &mut gradient)?;
-        Ok(gradient)
+        Ok(())
     }
 
     /// Resizes `maps`, \[M,h,w\] row-major, bilinearly to \[M,H,W\]; `to` is (H,W).
@@ -208,7 +283,7 @@ impl<'a> Host<'a> {
 }
 
 /// Number of rows of data of the given shape, once the shape is known to fit.
-fn rows(data: &[f32], shape: &[usize]) -> Result<usize> {
+pub(crate) fn rows(data: &[f32], shape: &[usize]) -> Result<usize> {
     let elements = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     match shape {
         [rows, ..] if elements == Some(data.len()) && shape.len() <= abi::MAX_DIMENSIONS => Ok(*rows),
@@ -216,199 +291,6 @@ fn rows(data: &[f32], shape: &[usize]) -> Result<usize> {
     }
 }
 
-fn bad_shape(message: String) -> Error {
+pub(crate) fn bad_shape(message: String) -> Error {
     Error::of_kind(ErrorKind::InvalidArgument, message)
-}
-
-/// The services of the host on the other side of the ABI.
-pub(crate) struct RemoteServices<'a> {
-    run: *const abi::Run,
-    table: &'a abi::Services,
-    run_lifetime: PhantomData<&'a abi::Run>,
-}
-
-impl<'a> RemoteServices<'a> {
-    /// Finds the services of a run.
-    ///
-    /// # Safety
-    ///
-    /// `run` is null or points to a run that keeps the promises of the ABI for `'a`.
-    pub(crate) unsafe fn find(run: *const abi::Run) -> Result<Self> {
-        let id = CString::new(abi::SERVICES_ID)?;
-        // SAFETY: the caller promises a valid run or null.
-        let get = unsafe { run.as_ref() }.and_then(|run| run.get_extension);
-        let missing = || Error::unsupported(format!("the host offers no {}", abi::SERVICES_ID));
-        let get = get.ok_or_else(missing)?;
-        // SAFETY: the host's function, with its own run, during the call.
-        let table = unsafe { get(run, id.as_ptr()).cast::<abi::Services>().as_ref() }.ok_or_else(missing)?;
-        if table.struct_size < size_of::<abi::Services>() as u64 {
-            return Err(missing());
-        }
-        Ok(RemoteServices { run, table, run_lifetime: PhantomData })
-    }
-
-    fn check(&self, status: abi::Status) -> Result<()> {
-        if status == abi::STATUS_OK {
-            return Ok(());
-        }
-        let mut text = vec![0_u8; 4096];
-        let length = match self.table.last_error {
-            // SAFETY: the buffer has the capacity that is passed.
-            Some(last_error) => unsafe { last_error(self.run, text.as_mut_ptr().cast(), text.len() as u64) },
-            None => 0,
-        };
-        text.truncate(usize::try_from(length).unwrap_or(usize::MAX).min(text.len() - 1));
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let text = if text.is_empty() { format!("a host service failed with status {status}") } else { text };
-        Err(Error::from_status(status, text))
-    }
-}
-
-/// Lends a slice as a DLPack tensor for the length of `call`.
-fn lend<T>(data: *mut f32, shape: &[usize], flags: u64, call: impl FnOnce(*const abi::Tensor) -> T) -> T {
-    let mut sizes: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
-    let mut strides = vec![1_i64; sizes.len()];
-    for dimension in (1..sizes.len()).rev() {
-        strides[dimension - 1] = strides[dimension] * sizes[dimension];
-    }
-    let tensor = abi::Tensor {
-        version: abi::TensorVersion { major: abi::DLPACK_MAJOR, minor: abi::DLPACK_MINOR },
-        manager_context: std::ptr::null_mut(),
-        deleter: None,
-        flags,
-        tensor: abi::TensorData {
-            data: data.cast::<c_void>(),
-            device: abi::TensorDevice { device_type: abi::DEVICE_CPU, device_id: 0 },
-            ndim: sizes.len() as i32,
-            dtype: abi::TensorType::F32,
-            shape: sizes.as_mut_ptr(),
-            strides: strides.as_mut_ptr(),
-            byte_offset: 0,
-        },
-    };
-    call(&tensor)
-}
-
-fn lend_input<T>(data: &[f32], shape: &[usize], call: impl FnOnce(*const abi::Tensor) -> T) -> T {
-    lend(data.as_ptr().cast_mut(), shape, abi::TENSOR_READ_ONLY, call)
-}
-
-fn missing(name: &str) -> Error {
-    Error::unsupported(format!("the host does not offer {name}"))
-}
-
-impl Services for RemoteServices<'_> {
-    fn forward(&self, batch: &[f32], shape: &[usize], scores: &mut [f32]) -> Result<()> {
-        let forward = self.table.forward.ok_or_else(|| missing("forward"))?;
-        let to = [shape[0], scores.len() / shape[0].max(1)];
-        self.check(lend_input(batch, shape, |batch| {
-            lend(scores.as_mut_ptr(), &to, 0, |scores| {
-                // SAFETY: the host's function, with its run and tensors that outlive the call.
-                unsafe { forward(self.run, batch, scores) }
-            })
-        }))
-    }
-
-    fn forward_from(&self, layer: usize, activations: &[f32], shape: &[usize], scores: &mut [f32]) -> Result<()> {
-        let forward_from = self.table.forward_from.ok_or_else(|| missing("forward_from"))?;
-        let to = [shape[0], scores.len() / shape[0].max(1)];
-        self.check(lend_input(activations, shape, |activations| {
-            lend(scores.as_mut_ptr(), &to, 0, |scores| {
-                // SAFETY: the host's function, with its run and tensors that outlive the call.
-                unsafe { forward_from(self.run, layer as u64, activations, scores) }
-            })
-        }))
-    }
-
-    fn vjp(&self, at: At, point: &[f32], shape: &[usize], cotangent: &[f32], gradient: &mut [f32]) -> Result<()> {
-        let vjp = self.table.vjp.ok_or_else(|| missing("vjp"))?;
-        let at = match at {
-            At::Input => abi::AT_INPUT,
-            At::Layer(layer) => layer as i64,
-        };
-        let cotangent_shape = [shape[0], cotangent.len() / shape[0].max(1)];
-        self.check(lend_input(point, shape, |point| {
-            lend_input(cotangent, &cotangent_shape, |cotangent| {
-                lend(gradient.as_mut_ptr(), shape, 0, |gradient| {
-                    // SAFETY: the host's function, with its run and tensors that outlive the call.
-                    unsafe { vjp(self.run, at, point, cotangent, gradient) }
-                })
-            })
-        }))
-    }
-
-    fn scale_and_resize(
-        &self,
-        maps: &[f32],
-        from: [usize; 3],
-        to: (usize, usize),
-        how: Resize,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let resize = self.table.scale_and_resize.ok_or_else(|| missing("scale_and_resize"))?;
-        let mut flags = 0;
-        if how.scale {
-            flags |= abi::RESIZE_SCALE;
-        }
-        if how.align_corners {
-            flags |= abi::RESIZE_ALIGN_CORNERS;
-        }
-        self.check(lend_input(maps, &from, |maps| {
-            lend(out.as_mut_ptr(), &[from[0], to.0, to.1], 0, |out| {
-                // SAFETY: the host's function, with its run and tensors that outlive the call.
-                unsafe { resize(self.run, maps, flags, out) }
-            })
-        }))
-    }
-
-    fn random_uniform(&self, seed: u64, out: &mut [f32]) -> Result<()> {
-        let random = self.table.random_uniform.ok_or_else(|| missing("random_uniform"))?;
-        // SAFETY: the host's function, with its run and a buffer of the length that is passed.
-        self.check(unsafe { random(self.run, seed, out.as_mut_ptr(), out.len() as u64) })
-    }
-
-    fn random_normal(&self, seed: u64, out: &mut [f32]) -> Result<()> {
-        let random = self.table.random_normal.ok_or_else(|| missing("random_normal"))?;
-        // SAFETY: the host's function, with its run and a buffer of the length that is passed.
-        self.check(unsafe { random(self.run, seed, out.as_mut_ptr(), out.len() as u64) })
-    }
-
-    fn scratch(&self, elements: usize) -> Result<*mut f32> {
-        let scratch = self.table.scratch.ok_or_else(|| missing("scratch"))?;
-        let bytes = elements
-            .checked_mul(size_of::<f32>())
-            .ok_or_else(|| bad_shape(format!("{elements} elements of scratch memory are too many")))?;
-        let mut memory = std::ptr::null_mut();
-        // SAFETY: the host's function, with its run.
-        self.check(unsafe { scratch(self.run, bytes as u64, &mut memory) })?;
-        if memory.is_null() {
-            return Err(Error::of_kind(ErrorKind::OutOfMemory, "the host gave no scratch memory"));
-        }
-        Ok(memory.cast())
-    }
-
-    fn log(&self, level: LogLevel, text: &str) {
-        let level = match level {
-            LogLevel::Error => abi::LOG_ERROR,
-            LogLevel::Warning => abi::LOG_WARNING,
-            LogLevel::Info => abi::LOG_INFO,
-            LogLevel::Debug => abi::LOG_DEBUG,
-        };
-        if let (Some(log), Ok(text)) = (self.table.log, CString::new(text.replace('\0', " "))) {
-            // SAFETY: the host's function, with its run and zero-terminated text.
-            unsafe { log(self.run, level, text.as_ptr()) };
-        }
-    }
-
-    fn progress(&self, done: u64, total: u64) {
-        if let Some(progress) = self.table.progress {
-            // SAFETY: the host's function, with its run.
-            unsafe { progress(self.run, done, total) };
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        // SAFETY: the host's function, with its run.
-        self.table.is_cancelled.is_some_and(|is_cancelled| unsafe { is_cancelled(self.run) } != 0)
-    }
 }

@@ -52,7 +52,9 @@ pub mod export;
 mod host;
 mod maps;
 mod parameters;
+mod remote;
 mod request;
+mod taps;
 mod tensor;
 
 pub use descriptor::{
@@ -64,6 +66,7 @@ pub use lightbox_abi as abi;
 pub use maps::Maps;
 pub use parameters::{Parameters, Value};
 pub use request::{Layer, Request};
+pub use taps::{TapInfo, TapValue, Taps};
 pub use tensor::TensorView;
 
 /// A method that says which part of an image a network's answer rests on.

@@ -124,36 +124,6 @@ mod tests {
     }
 
     impl lightbox_plugin::Services for Idle {
-        fn forward(&self, _: &[f32], _: &[usize], _: &mut [f32]) -> Result<()> {
-            Err(Error::unsupported("not here"))
-        }
-        fn forward_from(&self, _: usize, _: &[f32], _: &[usize], _: &mut [f32]) -> Result<()> {
-            Err(Error::unsupported("not here"))
-        }
-        fn vjp(&self, _: lightbox_plugin::At, _: &[f32], _: &[usize], _: &[f32], _: &mut [f32]) -> Result<()> {
-            Err(Error::unsupported("not here"))
-        }
-        fn scale_and_resize(
-            &self,
-            _: &[f32],
-            _: [usize; 3],
-            _: (usize, usize),
-            _: lightbox_plugin::Resize,
-            _: &mut [f32],
-        ) -> Result<()> {
-            Err(Error::unsupported("not here"))
-        }
-        fn random_uniform(&self, _: u64, _: &mut [f32]) -> Result<()> {
-            Err(Error::unsupported("not here"))
-        }
-        fn random_normal(&self, _: u64, _: &mut [f32]) -> Result<()> {
-            Err(Error::unsupported("not here"))
-        }
-        fn scratch(&self, _: usize) -> Result<*mut f32> {
-            Err(Error::unsupported("not here"))
-        }
-        fn log(&self, _: lightbox_plugin::LogLevel, _: &str) {}
-        fn progress(&self, _: u64, _: u64) {}
         fn is_cancelled(&self) -> bool {
             self.cancelled
         }

@@ -151,6 +151,10 @@ impl Model for ResNet50 {
         self.chain.forward_between(x, from, to, train)
     }
 
+    fn has_taps(&self) -> bool {
+        true
+    }
+
     fn variables(&self) -> Vec<Variable> {
         crate::share(&self.variables)
     }

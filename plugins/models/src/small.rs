@@ -61,6 +61,10 @@ impl Model for SmallCnn {
         self.chain.forward_between(x, from, to, train)
     }
 
+    fn has_taps(&self) -> bool {
+        true
+    }
+
     fn variables(&self) -> Vec<Variable> {
         crate::share(&self.variables)
     }

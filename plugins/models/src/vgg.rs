@@ -101,6 +101,10 @@ impl Model for Vgg16 {
         self.chain.forward_between(x, from, to, train)
     }
 
+    fn has_taps(&self) -> bool {
+        true
+    }
+
     fn variables(&self) -> Vec<Variable> {
         crate::share(&self.variables)
     }

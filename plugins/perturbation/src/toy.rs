@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use lightbox_plugin::{At, Error, LogLevel, Resize, Result, Services};
+use lightbox_plugin::{Result, Services};
 
 /// What comes after the linear layer.
 #[derive(Clone, Copy, PartialEq)]
@@ -67,28 +67,5 @@ impl Services for Toy {
             row.copy_from_slice(&[0.0, self.score(image)]);
         }
         Ok(())
-    }
-    fn forward(&self, _: &[f32], _: &[usize], _: &mut [f32]) -> Result<()> {
-        Err(Error::unsupported("not here"))
-    }
-    fn vjp(&self, _: At, _: &[f32], _: &[usize], _: &[f32], _: &mut [f32]) -> Result<()> {
-        Err(Error::unsupported("not here"))
-    }
-    fn scale_and_resize(&self, _: &[f32], _: [usize; 3], _: (usize, usize), _: Resize, _: &mut [f32]) -> Result<()> {
-        Err(Error::unsupported("not here"))
-    }
-    fn random_uniform(&self, _: u64, _: &mut [f32]) -> Result<()> {
-        Err(Error::unsupported("not here"))
-    }
-    fn random_normal(&self, _: u64, _: &mut [f32]) -> Result<()> {
-        Err(Error::unsupported("not here"))
-    }
-    fn scratch(&self, _: usize) -> Result<*mut f32> {
-        Err(Error::unsupported("not here"))
-    }
-    fn log(&self, _: LogLevel, _: &str) {}
-    fn progress(&self, _: u64, _: u64) {}
-    fn is_cancelled(&self) -> bool {
-        false
     }
 }

@@ -7,6 +7,7 @@
 //! Formulas, parameters and what differs from other packages: `docs/explanations.md`.
 
 mod augment;
+mod derivatives;
 mod error;
 mod explainer;
 mod identical;

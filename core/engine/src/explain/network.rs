@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::plugin::{ModelHandle, PluginError};
+use crate::plugin::{ModelHandle, PluginError, Tapped};
 
 /// A network in evaluation mode, split at named cut points. The engine's [`ModelHandle`] is one.
 pub trait Network {
@@ -24,6 +24,15 @@ pub trait Network {
     ///
     /// What the network says.
     fn forward_between(&self, input: &Tensor, from: Option<usize>, to: Option<usize>) -> Result<Tensor, PluginError>;
+
+    /// Runs the whole network and shows the outputs of the layers that add a bias; none when the network has no taps.
+    ///
+    /// # Errors
+    ///
+    /// What the network says.
+    fn forward_tapped(&self, _input: &Tensor) -> Result<Option<Tapped>, PluginError> {
+        Ok(None)
+    }
 }
 
 impl Network for ModelHandle {
@@ -45,5 +54,8 @@ impl Network for ModelHandle {
 
     fn forward_between(&self, input: &Tensor, from: Option<usize>, to: Option<usize>) -> Result<Tensor, PluginError> {
         ModelHandle::forward_between(self, input, from, to, false)
+    }
+    fn forward_tapped(&self, input: &Tensor) -> Result<Option<Tapped>, PluginError> {
+        ModelHandle::forward_tapped(self, input)
     }
 }

@@ -7,7 +7,7 @@ use super::pass::to_vec;
 use super::resize::resize_bilinear;
 use super::{ExplainError, LayerChoice, Network, Result, pipeline};
 use crate::Cancel;
-use crate::plugin::{At, HostServices, LogLevel, Resize, ServiceError};
+use crate::plugin::{At, HostServices, LogLevel, Resize, ServiceError, Tap};
 use crate::torch::cuda_empty_cache;
 
 /// The head is the smaller part of a network: so many times more of its rows run at once.
@@ -95,13 +95,13 @@ impl Services<'_> {
         }
     }
 
-    fn cut(&self, layer: usize) -> std::result::Result<usize, ServiceError> {
+    pub(super) fn cut(&self, layer: usize) -> std::result::Result<usize, ServiceError> {
         let all = self.layers.len();
         let unknown = || ServiceError::Failed(format!("the request has {all} layers and none of index {layer}"));
         Ok(self.layers.get(layer).ok_or_else(unknown)?.cut)
     }
 
-    fn check_input(&self, batch: &Tensor) -> std::result::Result<(), ServiceError> {
+    pub(super) fn check_input(&self, batch: &Tensor) -> std::result::Result<(), ServiceError> {
         let (channels, height, width) = self.input_shape;
         let own = [channels as i64, height as i64, width as i64];
         if batch.dim() == 4 && batch.size()[1..] == own {
@@ -118,6 +118,37 @@ impl Services<'_> {
         let _no_graph = tch::no_grad_guard();
         let rows = values.f_narrow(0, start, length)?.f_to_device(self.device)?;
         Ok(self.network.forward_between(&rows, from, None)?)
+    }
+
+    /// sum(cotangent * logits) of rows from `from` on, with its graph.
+    pub(super) fn score(&self, rows: &Tensor, from: Option<usize>, cotangent: &Tensor) -> Result<Tensor> {
+        let logits = self.network.forward_between(rows, from, None)?;
+        if !logits.requires_grad() {
+            return Err(ExplainError::NoGradient {
+                method: self.method.to_owned(),
+                network: self.network.id().to_owned(),
+                layer: from.and_then(|cut| self.network.cut_points().get(cut).cloned()).unwrap_or("its input".into()),
+            });
+        }
+        Ok(logits.f_mul(cotangent)?.f_sum(logits.kind())?)
+    }
+
+    /// The place of a request in the network, once the shapes are known to fit.
+    fn place(&self, at: At, point: &Tensor, cotangent: &Tensor) -> std::result::Result<Option<usize>, ServiceError> {
+        let cut = match at {
+            At::Input => {
+                self.check_input(point)?;
+                None
+            }
+            At::Layer(layer) => Some(self.cut(layer)?),
+        };
+        let rows = point.size().first().copied().unwrap_or(0);
+        let expected = [rows, self.network.classes() as i64];
+        if cotangent.size() != expected {
+            let found = cotangent.size();
+            return Err(ServiceError::Failed(format!("the cotangent has the shape {found:?}, not {expected:?}")));
+        }
+        Ok(cut)
     }
 
     fn gradient(
@@ -137,17 +168,7 @@ impl Services<'_> {
                 .f_detach_copy()?
                 .f_set_requires_grad(true)?;
             let seeds = cotangent.f_narrow(0, start, length)?.f_to_device(self.device)?;
-            let logits = self.network.forward_between(&rows, from, None)?;
-            if !logits.requires_grad() {
-                return Err(ExplainError::NoGradient {
-                    method: self.method.to_owned(),
-                    network: self.network.id().to_owned(),
-                    layer: from
-                        .and_then(|cut| self.network.cut_points().get(cut).cloned())
-                        .unwrap_or("its input".into()),
-                });
-            }
-            let score = logits.f_mul(&seeds)?.f_sum(logits.kind())?;
+            let score = self.score(&rows, from, &seeds)?;
             let gradient = Tensor::f_run_backward(&[score], &[rows], false, false)?.pop();
             gradient.ok_or_else(|| ExplainError::Images("gave no gradient".to_owned()))
         })
@@ -170,20 +191,35 @@ impl HostServices for Services<'_> {
     }
 
     fn vjp(&mut self, at: At, point: &Tensor, cotangent: &Tensor) -> std::result::Result<Tensor, ServiceError> {
-        let cut = match at {
-            At::Input => {
-                self.check_input(point)?;
-                None
-            }
-            At::Layer(layer) => Some(self.cut(layer)?),
-        };
-        let rows = point.size().first().copied().unwrap_or(0);
-        let expected = [rows, self.network.classes() as i64];
-        if cotangent.size() != expected {
-            let found = cotangent.size();
-            return Err(ServiceError::Failed(format!("the cotangent has the shape {found:?}, not {expected:?}")));
-        }
+        let cut = self.place(at, point, cotangent)?;
+        let rows = point.size()[0];
         self.in_parts(rows, Part::Whole, |own, start, length| own.gradient(cut, point, cotangent, start, length))
+    }
+
+    fn hvp(
+        &mut self,
+        at: At,
+        point: &Tensor,
+        cotangent: &Tensor,
+        direction: &Tensor,
+    ) -> std::result::Result<Tensor, ServiceError> {
+        let cut = self.place(at, point, cotangent)?;
+        if direction.size() != point.size() {
+            let found = direction.size();
+            return Err(ServiceError::Failed(format!("the direction has the shape {found:?}, not {:?}", point.size())));
+        }
+        self.in_parts(point.size()[0], Part::Whole, |own, start, length| {
+            let part = |tensor: &Tensor| tensor.f_narrow(0, start, length)?.f_to_device(own.device);
+            own.product(cut, &part(point)?, &part(cotangent)?, &part(direction)?)
+        })
+    }
+
+    fn taps(&mut self, point: &Tensor, cotangent: &Tensor) -> std::result::Result<Vec<Tap>, ServiceError> {
+        self.place(At::Input, point, cotangent)?;
+        if self.cancel.is_cancelled() {
+            return Err(ServiceError::Cancelled);
+        }
+        self.tapped(point, cotangent)
     }
 
     fn scale_and_resize(

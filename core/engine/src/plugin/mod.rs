@@ -18,7 +18,9 @@ pub mod probe;
 mod registry;
 mod search;
 mod services;
+mod services_extensions;
 mod services_table;
+mod taps;
 
 pub use attribution::{AttributionHandle, AttributionLayer, AttributionRequest};
 pub use error::{PluginError, Result};
@@ -32,4 +34,5 @@ pub use maps::AttributionMap;
 pub use model::{ModelHandle, ModelOptions, Variable};
 pub use registry::{RegisteredLibrary, Registry, sidecar_path, write_sidecar};
 pub use search::SearchPath;
-pub use services::{At, HostServices, LogLevel, Resize, ServiceError};
+pub use services::{At, HostServices, LogLevel, Resize, ServiceError, Tap};
+pub use taps::{ModelTap, Tapped};

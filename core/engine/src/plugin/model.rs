@@ -196,7 +196,6 @@ impl ModelHandle {
         self.whole()?;
         let table = self.table();
         let forward = table.forward_between.missing(self.library, "forward_between")?;
-        let release = table.release.missing(self.library, "release")?;
         let place = |cut: Option<usize>| cut.map_or(abi::CUT_END, |cut| cut as i64);
         let mut out: abi::TensorHandle = std::ptr::null_mut();
         // SAFETY: the instance is whole and used by one thread at a time; the plugin borrows the input for the call.
@@ -205,18 +204,42 @@ impl ModelHandle {
             forward(self.raw, input, place(from), place(to), i32::from(train), &mut out)
         };
         self.check(status, || format!("running the model `{}`", self.metadata.id))?;
-        if out.is_null() {
-            return Err(self.faulty("`forward_between` gave no tensor"));
+        self.take(out, "`forward_between`")
+    }
+
+    /// Takes over a tensor that the plugin gave.
+    pub(super) fn take(&self, given: abi::TensorHandle, by: &str) -> Result<Tensor> {
+        let release = self.table().release.missing(self.library, "release")?;
+        if given.is_null() {
+            return Err(self.faulty(&format!("{by} gave no tensor")));
         }
         // SAFETY: the plugin gave a new reference to a tensor of the libtorch that both share; it is ended by its maker.
         unsafe {
-            let own = at_shallow_clone(out.cast::<C_tensor>());
-            release(self.raw, out);
+            let own = at_shallow_clone(given.cast::<C_tensor>());
+            release(self.raw, given);
             if own.is_null() {
-                return Err(self.faulty("`forward_between` gave something that is no tensor"));
+                return Err(self.faulty(&format!("{by} gave something that is no tensor")));
             }
             Ok(Tensor::from_ptr(own))
         }
+    }
+
+    /// A capability of the instance by id, when it has one that is as long as the host knows it.
+    pub(super) fn extension<T: Sized>(&self, id: &CStr) -> Result<Option<&T>> {
+        self.whole()?;
+        let Some(get) = self.table().get_extension else { return Ok(None) };
+        // SAFETY: the instance is whole and used by one thread at a time. An id names one struct, which begins with its size.
+        unsafe {
+            let raw = get(self.raw, id.as_ptr());
+            if raw.is_null() || *raw.cast::<u64>() < size_of::<T>() as u64 {
+                return Ok(None);
+            }
+            Ok(raw.cast::<T>().as_ref())
+        }
+    }
+
+    pub(super) fn raw(&self) -> *mut abi::Model {
+        self.raw
     }
 
     /// Every parameter and buffer, always in the same order.
@@ -287,14 +310,14 @@ impl ModelHandle {
         Ok(())
     }
 
-    fn check(&self, status: abi::Status, action: impl FnOnce() -> String) -> Result<()> {
+    pub(super) fn check(&self, status: abi::Status, action: impl FnOnce() -> String) -> Result<()> {
         if status == abi::STATUS_PANICKED {
             self.broken.set(true);
         }
         self.library.check(status, action)
     }
 
-    fn faulty(&self, found: &str) -> PluginError {
+    pub(super) fn faulty(&self, found: &str) -> PluginError {
         PluginError::faulty(self.library.file(), found)
     }
 }

@@ -58,6 +58,19 @@ impl From<tch::TchError> for ServiceError {
     }
 }
 
+/// A tap of the network that is explained: the output of a layer that added a bias.
+#[derive(Debug)]
+pub struct Tap {
+    /// Name of the layer, as the prefix of its variables' names.
+    pub name: String,
+    /// Its output \[M,C,h,w\].
+    pub output: Tensor,
+    /// The bias \[C\] that it added.
+    pub bias: Tensor,
+    /// The gradient at its output, \[M,C,h,w\].
+    pub gradient: Tensor,
+}
+
 /// What the host does for a method while it runs. Called on the thread of [`super::AttributionHandle::attribute`].
 ///
 /// Tensors that come in have memory of their own and are f32 on the device of the plugin's tensors (the CPU, but for a plugin
@@ -73,6 +86,22 @@ pub trait HostServices {
     /// The gradient of sum(cotangent * logits) with respect to the value at `at`, taken at `point` (M rows); `cotangent` is
     /// \[M,K\]. The result has the shape of `point`.
     fn vjp(&mut self, at: At, point: &Tensor, cotangent: &Tensor) -> Result<Tensor, ServiceError>;
+
+    /// The derivative along `direction` of the gradient that [`HostServices::vjp`] gives. The result has the shape of `point`.
+    fn hvp(
+        &mut self,
+        _at: At,
+        _point: &Tensor,
+        _cotangent: &Tensor,
+        _direction: &Tensor,
+    ) -> Result<Tensor, ServiceError> {
+        Err(ServiceError::Unsupported("there are no second derivatives here".to_owned()))
+    }
+
+    /// The taps of a pass at `point` \[M,C,H,W\], with the gradients of sum(cotangent * logits).
+    fn taps(&mut self, _point: &Tensor, _cotangent: &Tensor) -> Result<Vec<Tap>, ServiceError> {
+        Err(ServiceError::Unsupported("there are no taps here".to_owned()))
+    }
 
     /// Resizes maps \[M,h,w\] bilinearly, without antialias, to \[M,H,W\]; `size` is (H,W).
     fn scale_and_resize(&mut self, maps: &Tensor, size: (i64, i64), how: Resize) -> Result<Tensor, ServiceError>;

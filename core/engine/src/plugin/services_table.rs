@@ -10,6 +10,7 @@ use tch::{Kind, Tensor};
 
 use super::lend::borrow;
 use super::maps::MapStore;
+use super::services_extensions::{HVP, OpenTap, TAPS};
 use super::{At, HostServices, LogLevel, Resize, ServiceError};
 
 /// One call of a method. Its address is in the tables that the plugin gets, so it stays where it is.
@@ -17,9 +18,10 @@ pub(super) struct RunContext<'a> {
     services: RefCell<&'a mut dyn HostServices>,
     maps: MapStore,
     scratch: RefCell<Vec<Vec<Block>>>,
+    pub(super) taps: RefCell<Vec<OpenTap>>,
     error: RefCell<String>,
     thread: ThreadId,
-    classes: i64,
+    pub(super) classes: i64,
     layers: usize,
 }
 
@@ -34,6 +36,7 @@ impl<'a> RunContext<'a> {
             services: RefCell::new(services),
             maps,
             scratch: RefCell::default(),
+            taps: RefCell::default(),
             error: RefCell::default(),
             thread: std::thread::current().id(),
             classes: classes as i64,
@@ -64,13 +67,13 @@ impl<'a> RunContext<'a> {
 }
 
 /// What went wrong in a service, and the status that says so.
-type Fault = (abi::Status, String);
+pub(super) type Fault = (abi::Status, String);
 
-fn invalid(why: impl Into<String>) -> Fault {
+pub(super) fn invalid(why: impl Into<String>) -> Fault {
     (abi::STATUS_INVALID_ARGUMENT, why.into())
 }
 
-fn fault(error: ServiceError) -> Fault {
+pub(super) fn fault(error: ServiceError) -> Fault {
     let status = match error {
         ServiceError::Cancelled => abi::STATUS_CANCELLED,
         ServiceError::OutOfMemory(_) => abi::STATUS_OUT_OF_MEMORY,
@@ -93,7 +96,7 @@ unsafe fn context<'a>(run: *const abi::Run) -> Option<&'a RunContext<'a>> {
 /// # Safety
 ///
 /// As for [`context`].
-unsafe fn serve(
+pub(super) unsafe fn serve(
     run: *const abi::Run,
     name: &str,
     call: impl FnOnce(&RunContext<'_>, &mut dyn HostServices) -> Result<(), Fault>,
@@ -136,11 +139,16 @@ static SERVICES: abi::Services = abi::Services {
 };
 
 unsafe extern "C" fn get_extension(_run: *const abi::Run, id: *const c_char) -> *const c_void {
-    // SAFETY: the plugin passes zero-terminated text or null.
-    if !id.is_null() && unsafe { CStr::from_ptr(id) }.to_bytes() == abi::SERVICES_ID.as_bytes() {
-        return (&raw const SERVICES).cast();
+    if id.is_null() {
+        return std::ptr::null();
     }
-    std::ptr::null()
+    // SAFETY: the plugin passes zero-terminated text, and it is not null.
+    match unsafe { CStr::from_ptr(id) }.to_str() {
+        Ok(abi::SERVICES_ID) => (&raw const SERVICES).cast(),
+        Ok(abi::HVP_ID) => (&raw const HVP).cast(),
+        Ok(abi::TAPS_ID) => (&raw const TAPS).cast(),
+        _ => std::ptr::null(),
+    }
 }
 
 unsafe extern "C" fn map(
@@ -173,7 +181,7 @@ unsafe extern "C" fn map(
 /// # Safety
 ///
 /// As for [`borrow`].
-unsafe fn input(raw: *const abi::Tensor, what: &str) -> Result<Tensor, Fault> {
+pub(super) unsafe fn input(raw: *const abi::Tensor, what: &str) -> Result<Tensor, Fault> {
     // SAFETY: the caller promises the tensor.
     let lent = unsafe { borrow(raw, what) }.map_err(invalid)?;
     let copy = lent.f_empty_like().and_then(|copy| copy.f_contiguous()).map_err(|error| fault(error.into()))?;
@@ -187,7 +195,7 @@ unsafe fn input(raw: *const abi::Tensor, what: &str) -> Result<Tensor, Fault> {
 /// # Safety
 ///
 /// As for [`borrow`], and the memory may be written.
-unsafe fn output(raw: *const abi::Tensor, what: &str, result: &Tensor) -> Result<(), Fault> {
+pub(super) unsafe fn output(raw: *const abi::Tensor, what: &str, result: &Tensor) -> Result<(), Fault> {
     // SAFETY: the caller promises the tensor.
     let mut lent = unsafe { borrow(raw, what) }.map_err(invalid)?;
     if lent.size() != result.size() {
@@ -201,7 +209,7 @@ unsafe fn output(raw: *const abi::Tensor, what: &str, result: &Tensor) -> Result
 /// # Safety
 ///
 /// As for [`borrow`].
-unsafe fn expect_shape(raw: *const abi::Tensor, what: &str, shape: &[i64]) -> Result<(), Fault> {
+pub(super) unsafe fn expect_shape(raw: *const abi::Tensor, what: &str, shape: &[i64]) -> Result<(), Fault> {
     // SAFETY: the caller promises the tensor.
     let found = unsafe { borrow(raw, what) }.map_err(invalid)?.size();
     if found != shape {
@@ -210,7 +218,7 @@ unsafe fn expect_shape(raw: *const abi::Tensor, what: &str, shape: &[i64]) -> Re
     Ok(())
 }
 
-fn dimensions(tensor: &Tensor, wanted: usize, what: &str) -> Result<(), Fault> {
+pub(super) fn dimensions(tensor: &Tensor, wanted: usize, what: &str) -> Result<(), Fault> {
     if tensor.dim() != wanted {
         return Err(invalid(format!("{what} has {} dimensions, not {wanted}", tensor.dim())));
     }
@@ -261,11 +269,7 @@ unsafe extern "C" fn vjp(
     // SAFETY: the plugin keeps the promises of the ABI.
     unsafe {
         serve(run, "vjp", |context, services| {
-            let at = match u64::try_from(at) {
-                Ok(layer) => At::Layer(context.layer(layer)?),
-                Err(_) if at == abi::AT_INPUT => At::Input,
-                Err(_) => return Err(invalid(format!("there is no place {at}"))),
-            };
+            let at = context.place(at)?;
             let point = input(point, "the point")?;
             dimensions(&point, 4, "the point")?;
             expect_shape(cotangent, "the cotangent", &[point.size()[0], context.classes])?;
@@ -426,6 +430,15 @@ unsafe extern "C" fn last_error(run: *const abi::Run, buffer: *mut c_char, capac
 }
 
 impl RunContext<'_> {
+    /// Where a gradient is taken.
+    pub(super) fn place(&self, at: i64) -> Result<At, Fault> {
+        match u64::try_from(at) {
+            Ok(layer) => Ok(At::Layer(self.layer(layer)?)),
+            Err(_) if at == abi::AT_INPUT => Ok(At::Input),
+            Err(_) => Err(invalid(format!("there is no place {at}"))),
+        }
+    }
+
     fn layer(&self, layer: u64) -> Result<usize, Fault> {
         usize::try_from(layer)
             .ok()

@@ -44,7 +44,7 @@ impl Builder {
             }
             false => None,
         };
-        Ok(Conv2d { weight, bias, settings: with })
+        Ok(Conv2d { name: name.to_owned(), weight, bias, settings: with })
     }
 
     /// A fully connected layer.
@@ -71,7 +71,7 @@ impl Builder {
         let bias = self.parameter(format!("{name}.bias"), Tensor::f_zeros([channels], options)?)?;
         let running_mean = self.buffer(format!("{name}.running_mean"), Tensor::f_zeros([channels], options)?);
         let running_var = self.buffer(format!("{name}.running_var"), Tensor::f_ones([channels], options)?);
-        Ok(BatchNorm2d { weight, bias, running_mean, running_var })
+        Ok(BatchNorm2d { name: name.to_owned(), weight, bias, running_mean, running_var })
     }
 
     /// For modules that torchvision makes first and registers last: runs `make` and then `rest`, and lists the variables of

@@ -2,6 +2,8 @@
 
 use tch::{TchError, Tensor};
 
+use super::taps::tap;
+
 /// Shape of a convolution with a square kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvSettings {
@@ -47,6 +49,8 @@ impl ConvSettings {
 /// `torch.nn.Conv2d`.
 #[derive(Debug)]
 pub struct Conv2d {
+    /// Prefix of its variables' names.
+    pub name: String,
     /// \[outputs, inputs / groups, kernel, kernel\].
     pub weight: Tensor,
     /// \[outputs\].
@@ -62,13 +66,20 @@ impl Conv2d {
     /// What libtorch says.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
         let ConvSettings { stride, padding, groups, .. } = self.settings;
-        input.f_conv2d(&self.weight, self.bias.as_ref(), [stride, stride], [padding, padding], [1, 1], groups)
+        let output =
+            input.f_conv2d(&self.weight, self.bias.as_ref(), [stride, stride], [padding, padding], [1, 1], groups)?;
+        match &self.bias {
+            Some(bias) => tap(&self.name, output, || Ok(bias.shallow_clone())),
+            None => Ok(output),
+        }
     }
 }
 
 /// `torch.nn.BatchNorm2d`.
 #[derive(Debug)]
 pub struct BatchNorm2d {
+    /// Prefix of its variables' names.
+    pub name: String,
     /// Scale.
     pub weight: Tensor,
     /// Shift.
@@ -88,7 +99,7 @@ impl BatchNorm2d {
     /// # Errors
     /// What libtorch says.
     pub fn forward(&self, input: &Tensor, train: bool) -> Result<Tensor, TchError> {
-        input.f_batch_norm(
+        let output = input.f_batch_norm(
             Some(&self.weight),
             Some(&self.bias),
             Some(&self.running_mean),
@@ -97,7 +108,14 @@ impl BatchNorm2d {
             BATCH_NORM_MOMENTUM,
             BATCH_NORM_EPS,
             true,
-        )
+        )?;
+        tap(&self.name, output, || self.effective_bias())
+    }
+
+    /// What evaluation adds to a zero input: b - mean w / sqrt(var + eps).
+    fn effective_bias(&self) -> Result<Tensor, TchError> {
+        let spread = self.running_var.f_add_scalar(BATCH_NORM_EPS)?.f_sqrt()?;
+        self.bias.f_sub(&self.running_mean.f_mul(&self.weight)?.f_div(&spread)?)
     }
 }
 

@@ -9,8 +9,10 @@ mod builder;
 mod chain;
 mod init;
 mod layers;
+mod taps;
 
 pub use builder::Builder;
 pub use chain::{Chain, Layer};
 pub use init::{Fan, kaiming_normal, normal, uniform};
 pub use layers::{BatchNorm2d, Conv2d, ConvSettings, Linear, dropout, pool_and_flatten, stochastic_depth};
+pub use taps::{Tap, record};

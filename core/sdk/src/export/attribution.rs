@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use lightbox_abi as abi;
 
 use super::{guard, guard_pointer, guard_silent, leak_table, leak_text, read_values};
-use crate::host::RemoteServices;
+use crate::remote::RemoteServices;
 use crate::{
     Attribution, AttributionDescriptor, Batch, Error, ErrorKind, Host, Layers, Maps, Merge, Parameters, Request,
     Resolution,
