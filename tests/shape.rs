@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lightbox-cams", &["lightbox-plugin", "lightbox-cam-math"]),
     ("lightbox-perturbation", &["lightbox-plugin", "lightbox-cam-math"]),
     ("lightbox-baselines", &["lightbox-plugin"]),
+    ("lightbox-gradients", &["lightbox-plugin"]),
 ];
 
 /// Crates that only test or measure may depend on anything.

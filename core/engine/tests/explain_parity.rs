@@ -8,16 +8,9 @@
 
 mod explain_support;
 
-use std::collections::HashMap;
-use std::path::Path;
-
-use explain_support::{CLASSES, Tiny, difference, explain, images, method, methods, registry, run_oracle};
-use lightbox_engine::Cancel;
-use lightbox_engine::explain::{
-    ExplainOptions, Explainer, Explanations, IdenticalMaps, ImageBatch, Network, Target, choose_layers,
-};
-use lightbox_engine::plugin::{ModelHandle, ModelOptions, PluginError};
-use tch::{Kind, Tensor};
+use explain_support::parity::{Case, cases, check, explained, network};
+use explain_support::{Tiny, difference, explain, images, method, methods};
+use lightbox_engine::explain::{ExplainOptions, Explanations, IdenticalMaps, Network};
 
 /// What methods see is rounded to single precision, and so are maps.
 const TOLERANCE: f32 = 1e-5;
@@ -30,75 +23,6 @@ const POLE_TOLERANCE: f32 = 1e-3;
 
 const SUMS: [&str; 6] = ["gradcam", "gradcam++", "xgradcam", "layercam", "hirescam", "gradcam-elementwise"];
 const EIGEN: [&str; 2] = ["eigencam", "eigengradcam"];
-
-/// A case of the oracle: its tensors by name.
-struct Case {
-    name: String,
-    layers: Vec<String>,
-    tensors: HashMap<String, Tensor>,
-}
-
-impl Case {
-    fn input(&self) -> &Tensor {
-        &self.tensors["input"]
-    }
-
-    fn targets(&self) -> Vec<usize> {
-        let targets: Vec<i64> = Vec::try_from(&self.tensors["targets"]).unwrap();
-        targets.into_iter().map(|target| target as usize).collect()
-    }
-
-    fn map(&self, name: &str) -> Option<Vec<f32>> {
-        let map = self.tensors.get(&format!("map.{name}"))?;
-        Some(Vec::try_from(map.flatten(0, -1)).unwrap())
-    }
-}
-
-/// The oracle's cases of these networks, one start of Python for all.
-fn oracle(folder: &Path, models: &[&str]) -> HashMap<String, Vec<Case>> {
-    let mut arguments = vec![folder.as_os_str()];
-    arguments.extend(models.iter().map(std::ffi::OsStr::new));
-    run_oracle("explain_gradcam.py", &arguments);
-    let listed: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("cases.json")).unwrap()).unwrap();
-    let mut cases: HashMap<String, Vec<Case>> = HashMap::new();
-    for row in listed.as_array().unwrap() {
-        let (model, name) = (row["model"].as_str().unwrap(), row["case"].as_str().unwrap());
-        let file = folder.join(format!("{model}-{name}.safetensors"));
-        let layers = row["layers"].as_array().unwrap().iter().map(|layer| layer.as_str().unwrap().to_owned());
-        cases.entry(model.to_owned()).or_default().push(Case {
-            name: format!("{model} {name}"),
-            layers: layers.collect(),
-            tensors: Tensor::read_safetensors(file).unwrap().into_iter().collect(),
-        });
-    }
-    cases
-}
-
-/// The explanations of a case, all images at once as the oracle's: other batches take other kernels, whose rounding turns a
-/// ReLU on or off here and there. The targets go as true classes, since each image has its own.
-fn explained(
-    network: &dyn Network,
-    case: &Case,
-    methods: Vec<lightbox_engine::plugin::AttributionHandle>,
-    augmented: bool,
-) -> Explanations {
-    let options =
-        ExplainOptions { target: Target::Truth, augmentation_smoothing: augmented, ..ExplainOptions::default() };
-    let targets = case.targets();
-    let seeds = vec![0; targets.len()];
-    let mut explainer =
-        Explainer::new(network, choose_layers(network, &case.layers).unwrap(), methods, options).unwrap();
-    let batch = ImageBatch { input: case.input(), truths: Some(&targets), seeds: &seeds };
-    explainer.explain(&batch, &Cancel::new(), &mut |_| {}).unwrap()
-}
-
-fn check(failures: &mut Vec<String>, what: String, found: &[f32], expected: &[f32], tolerance: f32) {
-    let worst = difference(found, expected);
-    eprintln!("{what}: {worst:.2e}");
-    if worst.is_nan() || worst > tolerance {
-        failures.push(format!("{what}: {worst:e} is more than {tolerance:e}"));
-    }
-}
 
 /// Each image against the oracle's map or its opposite, whichever is nearer: the sign of an eigenvector is arbitrary.
 fn check_either(failures: &mut Vec<String>, what: String, found: &[f32], case: &Case, name: &str) {
@@ -170,50 +94,10 @@ fn check_ablation(failures: &mut Vec<String>, what: &str, found: &Explanations, 
     }
 }
 
-/// A network of a plugin that computes in double precision, between tensors in single precision.
-struct Double(ModelHandle);
-
-impl Network for Double {
-    fn id(&self) -> &str {
-        self.0.id()
-    }
-
-    fn cut_points(&self) -> &[String] {
-        self.0.cut_points()
-    }
-
-    fn default_layer(&self) -> &str {
-        self.0.default_layer()
-    }
-
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn forward_between(&self, input: &Tensor, from: Option<usize>, to: Option<usize>) -> Result<Tensor, PluginError> {
-        let output = Network::forward_between(&self.0, &input.to_kind(Kind::Double), from, to)?;
-        Ok(output.to_kind(Kind::Float))
-    }
-}
-
-/// A network of a plugin with the weights of a file.
-fn network(id: &str, weights: &Path) -> Double {
-    let options = ModelOptions { classes: CLASSES, channels: 3, options: Vec::new(), seed: 0 };
-    let network = registry().model(id, &options).unwrap();
-    let weights: HashMap<String, Tensor> = Tensor::read_safetensors(weights).unwrap().into_iter().collect();
-    let _no_graph = tch::no_grad_guard();
-    for mut variable in network.variables().unwrap() {
-        let stored = weights.get(&variable.name).unwrap_or_else(|| panic!("{id} has a `{}` of its own", variable.name));
-        assert_eq!(stored.size(), variable.tensor.size(), "{id} {}", variable.name);
-        variable.tensor.set_data(&stored.to_kind(Kind::Double));
-    }
-    Double(network)
-}
-
 #[test]
 fn the_tiny_network() {
     let folder = tempfile::tempdir().unwrap();
-    let cases = oracle(folder.path(), &["tiny"]);
+    let cases = cases("explain_gradcam.py", folder.path(), &["tiny"]);
     let tiny = Tiny::read(&folder.path().join("tiny.safetensors"));
     let failures: Vec<String> = cases["tiny"].iter().flat_map(|case| compare(&tiny, case)).collect();
     assert!(failures.is_empty(), "{failures:#?}");
@@ -225,7 +109,7 @@ fn the_four_networks() {
     tch::set_num_threads(2);
     let folder = tempfile::tempdir().unwrap();
     let ids = ["resnet50", "densenet121", "vgg16", "efficientnet_b0"];
-    let cases = oracle(folder.path(), &ids);
+    let cases = cases("explain_gradcam.py", folder.path(), &ids);
     let mut failures = Vec::new();
     for id in ids {
         // Plugins have dashes where Python has underscores.

@@ -5,22 +5,26 @@
 //! differs from the publications are in `docs/explanations.md`.
 
 mod eigencam;
+mod finercam;
 mod gradcam;
 mod gradcam_elementwise;
 mod gradcam_plus_plus;
 mod hirescam;
 mod layercam;
 mod method;
+mod shapleycam;
 mod term;
 mod xgradcam;
 
 pub use eigencam::{EigenCam, EigenGradCam};
+pub use finercam::FinerCam;
 pub use gradcam::GradCam;
 pub use gradcam_elementwise::GradCamElementWise;
 pub use gradcam_plus_plus::GradCamPlusPlus;
 pub use hirescam::HiResCam;
 pub use layercam::LayerCam;
 pub use method::{Method, MethodTerm};
+pub use shapleycam::ShapleyCam;
 pub use term::Term;
 pub use xgradcam::XGradCam;
 
@@ -36,5 +40,7 @@ lightbox_plugin::export_plugin! {
         Method<GradCamElementWise>,
         Method<EigenCam>,
         Method<EigenGradCam>,
+        FinerCam,
+        ShapleyCam,
     ],
 }

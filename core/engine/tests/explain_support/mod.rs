@@ -17,6 +17,7 @@ use tch::{Device, Kind, Tensor};
 
 #[path = "../oracle/mod.rs"]
 mod oracle;
+pub mod parity;
 
 /// What the head of the tiny network does.
 #[derive(Clone, Copy, PartialEq)]
