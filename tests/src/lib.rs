@@ -37,7 +37,7 @@ pub fn command(home: &Path, arguments: &[&str]) -> Command {
     assert!(program.exists(), "{} is not built; run ./justw test", program.display());
     let mut command = Command::new(program);
     command.arg("--home").arg(home).args(arguments);
-    command.env_remove("LIGHTBOX_HOME").env_remove("LIGHTBOX_PLUGIN_PATH").env_remove("LD_LIBRARY_PATH");
+    command.env_remove("LIGHTBOX_HOME").env_remove("LD_LIBRARY_PATH");
     // The user's own configuration is none of a test's business, and the daemon that a command starts inherits this.
     command.env("XDG_CONFIG_HOME", home.join("config"));
     command

@@ -5,7 +5,7 @@
 //! steps there, so that a machine that gets slower or faster meanwhile does so for both.
 //!
 //! `training [MODEL] [SIDE] [BATCH] [THREADS] [ROUNDS] [adamw|adamw-fused|sgd]`; the plugins are looked for beside the
-//! executable and in `LIGHTBOX_PLUGIN_PATH`.
+//! executable.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

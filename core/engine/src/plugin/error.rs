@@ -56,7 +56,7 @@ pub enum PluginError {
     },
     /// Two libraries have the same id for a plugin, a method or a network.
     #[error(
-        "two plugins have the {kind} id `{id}`: {} and {}; remove one of them, or leave one out of the search path",
+        "two plugins have the {kind} id `{id}`: {} and {}; remove one of them",
         first.display(), second.display()
     )]
     Duplicate {

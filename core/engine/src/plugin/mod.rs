@@ -10,6 +10,7 @@ mod describe;
 pub mod elf;
 mod error;
 mod host_facts;
+mod installed;
 mod lend;
 mod library;
 mod maps;
@@ -21,10 +22,12 @@ mod services;
 mod services_extensions;
 mod services_table;
 mod taps;
+mod trust;
 
 pub use attribution::{AttributionHandle, AttributionLayer, AttributionRequest};
 pub use error::{PluginError, Result};
 pub use host_facts::HostFacts;
+pub use installed::{Installed, InstalledPlugin};
 pub use library::Library;
 pub use lightbox_abi::metadata::{
     AttributionMetadata, LayersMetadata, MergeMetadata, ModelMetadata, NeedsMetadata, ParameterError, ParameterKind,

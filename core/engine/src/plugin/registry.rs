@@ -24,6 +24,7 @@ pub struct RegisteredLibrary {
 /// What plugins offer.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
+    path: SearchPath,
     libraries: Vec<RegisteredLibrary>,
     problems: Vec<PluginError>,
 }
@@ -34,14 +35,20 @@ impl Registry {
     ///
     /// A library that cannot be used, and two with the same id, are problems of the list and no failure of it.
     pub fn scan(path: &SearchPath, mut read: impl FnMut(&Path) -> Result<PluginMetadata>) -> Self {
-        let mut registry = Registry::default();
+        let mut registry = Registry { path: path.clone(), ..Registry::default() };
         for file in path.libraries() {
-            match sidecar(&file).map_or_else(|| read(&file), Ok) {
+            match path.check(&file).and_then(|()| sidecar(&file).map_or_else(|| read(&file), Ok)) {
                 Ok(metadata) => registry.add(RegisteredLibrary { file, metadata }),
                 Err(problem) => registry.problems.push(problem),
             }
         }
         registry
+    }
+
+    /// Loads a library that the search path still lets in: it may have been changed since it was listed.
+    fn load(&self, file: &Path) -> Result<&'static Library> {
+        self.path.check(file)?;
+        Library::load(file)
     }
 
     /// Loads every library of a search path into this process. For a process that trusts them all, such as a test.
@@ -133,7 +140,7 @@ impl Registry {
     /// The method is not found, its library cannot be loaded, a value is refused, or the plugin says no.
     pub fn attribution(&self, id: &str, values: &ParameterValues) -> Result<AttributionHandle> {
         let (file, _) = self.find_attribution(id)?;
-        let library = Library::load(file)?;
+        let library = self.load(file)?;
         // What the loaded library says counts, not what was stored of it.
         let metadata = library.metadata()?.attributions.iter().find(|method| method.id == id);
         AttributionHandle::create(library, metadata.ok_or_else(|| stale(file, "method", id))?, values)
@@ -146,7 +153,7 @@ impl Registry {
     /// The network is not found, its library cannot be loaded, a value is refused, or the plugin says no.
     pub fn model(&self, id: &str, with: &ModelOptions) -> Result<ModelHandle> {
         let (file, _) = self.find_model(id)?;
-        let library = Library::load(file)?;
+        let library = self.load(file)?;
         let metadata = library.metadata()?.models.iter().find(|model| model.id == id);
         ModelHandle::create(library, metadata.ok_or_else(|| stale(file, "model", id))?, with)
     }
@@ -220,7 +227,7 @@ fn same_content(a: &Path, b: &Path) -> bool {
     length(a).is_some() && length(a) == length(b) && hash(a).is_some() && hash(a) == hash(b)
 }
 
-fn hash(path: &Path) -> Option<String> {
+pub(super) fn hash(path: &Path) -> Option<String> {
     let mut hasher = blake3::Hasher::new();
     std::io::copy(&mut std::fs::File::open(path).ok()?, &mut hasher).ok()?;
     Some(hasher.finalize().to_hex().to_string())

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{Installed, Result, trust};
+
 /// Folders to look in, in order, and which files count there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchPath {
@@ -11,40 +13,62 @@ pub struct SearchPath {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Folder {
     path: PathBuf,
-    /// Only files that begin with `liblightbox_`: the folder holds other libraries too.
-    only_ours: bool,
+    which: Which,
 }
 
-/// Variable with a colon-separated list of folders that come first.
-pub const SEARCH_VARIABLE: &str = "LIGHTBOX_PLUGIN_PATH";
+/// Which files of a folder count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    /// All libraries.
+    All,
+    /// Only files that begin with `liblightbox_`: the folder holds other libraries too.
+    Ours,
+    /// All libraries, but only those that were installed are loaded.
+    Installed,
+}
 
 impl SearchPath {
-    /// The folders of `LIGHTBOX_PLUGIN_PATH`, then `home_plugins`, the folder of this executable and its
-    /// `../lib/lightbox/plugins`.
+    /// `home_plugins`, where the user installs plugins, then those that came with the program: in the folder of this executable
+    /// and its `../lib/lightbox/plugins`. Nowhere else.
     pub fn standard(home_plugins: &Path) -> Self {
-        let mut path = SearchPath::default();
-        if let Some(list) = std::env::var_os(SEARCH_VARIABLE) {
-            for folder in std::env::split_paths(&list).filter(|folder| !folder.as_os_str().is_empty()) {
-                path = path.folder(&folder);
-            }
-        }
-        path = path.folder(home_plugins);
+        let mut path = SearchPath::default().installed(home_plugins);
         if let Some(beside) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
             path = path.beside_executable(beside).folder(&beside.join("../lib/lightbox/plugins"));
         }
         path
     }
 
+    /// Adds a folder where plugins count that were installed and not changed since: see [`Installed`].
+    pub fn installed(mut self, path: &Path) -> Self {
+        self.folders.push(Folder { path: path.to_owned(), which: Which::Installed });
+        self
+    }
+
     /// Adds a folder whose every `.so` is a plugin.
     pub fn folder(mut self, path: &Path) -> Self {
-        self.folders.push(Folder { path: path.to_owned(), only_ours: false });
+        self.folders.push(Folder { path: path.to_owned(), which: Which::All });
         self
     }
 
     /// Adds a folder where only `liblightbox_*.so` are plugins, such as that of the executable.
     pub fn beside_executable(mut self, path: &Path) -> Self {
-        self.folders.push(Folder { path: path.to_owned(), only_ours: true });
+        self.folders.push(Folder { path: path.to_owned(), which: Which::Ours });
         self
+    }
+
+    /// Whether a library may be loaded: nobody else can write it, and in a folder of installed plugins it was installed and is
+    /// still the same.
+    ///
+    /// # Errors
+    ///
+    /// Why not, and what to do.
+    pub fn check(&self, file: &Path) -> Result<()> {
+        trust::check(file)?;
+        let installed = self.folders.iter().filter(|folder| folder.which == Which::Installed);
+        for folder in installed.filter(|folder| Some(folder.path.as_path()) == file.parent()) {
+            Installed::read(&folder.path)?.check(file)?;
+        }
+        Ok(())
     }
 
     /// The library files, by folder and then by name, each once. A folder that is not there holds none.
@@ -57,7 +81,7 @@ impl SearchPath {
                 .filter(|path| path.extension().is_some_and(|extension| extension == "so"))
                 .filter(|path| {
                     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                    !folder.only_ours || name.starts_with("liblightbox_")
+                    folder.which != Which::Ours || name.starts_with("liblightbox_")
                 })
                 .collect();
             found.sort();
