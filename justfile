@@ -30,6 +30,12 @@ faults KILLS="200" SEED="1": build
     LIGHTBOX_FAULT_KILLS="{{KILLS}}" LIGHTBOX_FAULT_SEED="{{SEED}}" \
         cargo test --release --locked -p lightbox-tests --test faults -- --nocapture
 
+# Run the plugin checks over every library that ships (two minutes)
+check-plugins: build
+    for name in cams perturbation gradients baselines models; do \
+        target/release/lightbox plugins check target/release/liblightbox_$name.so || exit 1; \
+    done
+
 # Install the Python packages that the tests compare against
 oracles: setup
     @python3 scripts/setup.py oracles > /dev/null

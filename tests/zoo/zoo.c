@@ -102,6 +102,15 @@ static const lightbox_attribution_descriptor zoo = {
 static lightbox_status attribute(lightbox_attribution *self, const lightbox_request *request,
                                  const lightbox_maps *maps) {
     (void)self;
+#ifdef HARM_IN_RUN
+    harm();
+#endif
+#ifdef LEAKS
+    char *kept = malloc(1 << 20);
+    if (kept != NULL) {
+        memset(kept, 1, 1 << 20);
+    }
+#endif
 #if defined(NO_TEXT)
     return LIGHTBOX_STATUS_FAILED;
 #elif defined(UNKNOWN_STATUS)
@@ -119,6 +128,14 @@ static lightbox_status attribute(lightbox_attribution *self, const lightbox_requ
         }
         for (uint64_t i = 0; i < elements; i++) {
             map[i] = 1;
+#if defined(COUNTS)
+            /* State outside the instance: every call gives another map. */
+            static int calls;
+            map[i] = (float)(++calls % 97);
+#elif defined(MIXES)
+            /* The first image is counted in everywhere. */
+            map[i] = (float)(i % 7) + (request->image_count > 1 ? (float)(i % 5) : 0.0f);
+#endif
         }
 #if defined(OVERRUN)
         map[elements] = 1;

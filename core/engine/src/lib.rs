@@ -5,6 +5,7 @@
 //! to stop, and get plain structs back.
 
 pub mod cancel;
+pub mod conformance;
 pub mod device;
 pub mod evaluate;
 pub mod explain;

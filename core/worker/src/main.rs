@@ -54,6 +54,27 @@ enum Command {
         /// The library
         file: PathBuf,
     },
+    /// Run the checks of one library, in a process that is thrown away
+    #[command(hide = true)]
+    CheckRun {
+        /// The library
+        file: PathBuf,
+    },
+    /// Check that a library keeps the promises of the ABI, one JSON line a check and then the report
+    Check {
+        /// The library
+        file: PathBuf,
+    },
+    /// Copy a library into the plugin folder, and write down what it is
+    Install {
+        /// The library
+        file: PathBuf,
+    },
+    /// Remove an installed plugin
+    Remove {
+        /// Its id or file name
+        id: String,
+    },
     /// Describe all plugins of the search path
     Plugins,
     /// libtorch and the devices that it can use, as JSON
@@ -83,6 +104,10 @@ fn run(cli: Cli) -> Result<()> {
     if let Command::Probe { file } = &cli.command {
         lightbox_engine::plugin::probe::main(file);
     }
+    if let Command::CheckRun { file } = &cli.command {
+        let answer = lightbox_engine::plugin::probe::answer_alone();
+        return lightbox_engine::conformance::main(file, answer).map_err(Failure::failed);
+    }
     let home = Home::locate(cli.home.as_deref())?;
     match cli.command {
         Command::Run { lock_on_stdin, heed_stop_file, device, dir } => {
@@ -92,7 +117,10 @@ fn run(cli: Cli) -> Result<()> {
             }
             job::run(home, &dir, lock_on_stdin, device, cancel)
         }
-        Command::Probe { .. } => Ok(()),
+        Command::Probe { .. } | Command::CheckRun { .. } => Ok(()),
+        Command::Check { file } => plugins::check(&file),
+        Command::Install { file } => plugins::install(&home, &file),
+        Command::Remove { id } => plugins::remove(&home, &id),
         Command::Plugins => plugins::list(&home),
         Command::Info => info::print(),
         Command::Serve => serve::run(&home),

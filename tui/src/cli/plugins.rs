@@ -1,6 +1,9 @@
 //! `lightbox plugins`: which models and methods there are, and from where.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use clap::Subcommand;
 use lightbox_scheduler::WorkerProgram;
@@ -19,6 +22,21 @@ pub enum Command {
         /// Model or method id
         id: String,
     },
+    /// Check that a library keeps the promises of the plugin interface, before users do
+    Check {
+        /// The library, a .so file
+        file: PathBuf,
+    },
+    /// Copy a library into the plugin folder and remember its content: a changed file is refused
+    Install {
+        /// The library, a .so file
+        file: PathBuf,
+    },
+    /// Remove an installed plugin
+    Remove {
+        /// Id of the plugin, or name of its file
+        id: String,
+    },
 }
 
 /// Runs the command.
@@ -26,14 +44,15 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::List => list(context),
         Command::Show { id } => show(context, &id),
+        Command::Check { file } => check(context, &file),
+        Command::Install { file } => install(context, &file),
+        Command::Remove { id } => remove(context, &id),
     }
 }
 
 /// What the worker knows of all plugins: `{"models": [...], "attributions": [...], "problems": [...]}`.
 pub fn catalogue(context: &Context) -> Result<Value> {
-    let worker = WorkerProgram::find(context.home.root())?;
-    let answer = worker.ask(&[OsStr::new("plugins")])?;
-    serde_json::from_slice(&answer.stdout).map_err(|e| Failure::failed(format!("the worker's answer is not JSON: {e}")))
+    ask(context, &[OsStr::new("plugins")])
 }
 
 fn entries<'a>(catalogue: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
@@ -69,6 +88,92 @@ fn show(context: &Context, id: &str) -> Result<()> {
         return Err(Failure::bad(format!("no plugin is called {id:?}{}", hint.unwrap_or_default())));
     };
     context.out.record(entry)
+}
+
+/// Runs the checks of a library and shows each as it ends.
+fn check(context: &Context, file: &Path) -> Result<()> {
+    let worker = WorkerProgram::find(context.home.root())?;
+    let failed = |e: std::io::Error| Failure::failed(format!("the worker cannot be run: {e}"));
+    let mut child = worker.command().arg("check").arg(file).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut last = Value::Null;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line.map_err(failed)?;
+            let said: Value = serde_json::from_str(&line)
+                .map_err(|e| Failure::failed(format!("the worker's answer is not JSON: {e}")))?;
+            if !context.out.json && said.get("check").is_some() {
+                context.out.line(check_line(&said));
+            }
+            last = said;
+        }
+    }
+    child.wait().map_err(failed)?;
+    let Some(passed) = last["passed"].as_bool() else {
+        return Err(Failure::failed("the worker ended before the checks did"));
+    };
+    if context.out.json {
+        context.out.record(&last)?;
+    } else {
+        context.out.line(verdict(&last));
+    }
+    if passed { Ok(()) } else { Err(Failure::failed(format!("{} does not pass", file.display()))) }
+}
+
+/// One check in a line: sign, subject, name, what was found.
+fn check_line(check: &Value) -> String {
+    let text = |key: &str| check[key].as_str().unwrap_or_default();
+    let sign = match text("verdict") {
+        "ok" => "ok     ",
+        "warning" => "WARNING",
+        "skipped" => "skipped",
+        _ => "ERROR  ",
+    };
+    format!("{sign}  {}: {}: {}", text("subject"), text("check"), text("text"))
+}
+
+/// How many checks ended how.
+fn verdict(last: &Value) -> String {
+    let checks = last["report"]["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let count = |verdict: &str| checks.iter().filter(|check| check["verdict"] == verdict).count();
+    let (errors, warnings, skipped) = (count("error"), count("warning"), count("skipped"));
+    let id = last["report"]["id"].as_str().unwrap_or("the file");
+    format!("{id}: {} checks, {errors} errors, {warnings} warnings, {skipped} skipped", checks.len())
+}
+
+fn install(context: &Context, file: &Path) -> Result<()> {
+    let said = ask(context, &[OsStr::new("install"), file.as_os_str()])?;
+    if context.out.json {
+        return context.out.record(&said);
+    }
+    let text = |key: &str| said[key].as_str().unwrap_or_default();
+    let list = |key: &str| {
+        let all = said[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let replaced = said["replaced"].as_str().map(|old| format!(" in place of {old}")).unwrap_or_default();
+    context.out.line(format!("installed {} {}{replaced}", text("id"), text("version")));
+    for (key, word) in [("methods", "methods"), ("models", "models")] {
+        if !list(key).is_empty() {
+            context.out.line(format!("{word}: {}", list(key)));
+        }
+    }
+    context.out.note(format!("whether it keeps its promises says: lightbox plugins check {}", file.display()));
+    Ok(())
+}
+
+fn remove(context: &Context, id: &str) -> Result<()> {
+    let said = ask(context, &[OsStr::new("remove"), OsStr::new(id)])?;
+    if context.out.json {
+        return context.out.record(&said);
+    }
+    let text = |key: &str| said[key].as_str().unwrap_or_default();
+    context.out.line(format!("removed {} {}", text("id"), text("version")));
+    Ok(())
+}
+
+fn ask(context: &Context, arguments: &[&OsStr]) -> Result<Value> {
+    let answer = WorkerProgram::find(context.home.root())?.ask(arguments)?;
+    serde_json::from_slice(&answer.stdout).map_err(|e| Failure::failed(format!("the worker's answer is not JSON: {e}")))
 }
 
 /// Refuses models that no plugin offers, before any run is queued.

@@ -35,7 +35,7 @@ pub use lightbox_abi::metadata::{
 };
 pub use maps::AttributionMap;
 pub use model::{ModelHandle, ModelOptions, Variable};
-pub use registry::{RegisteredLibrary, Registry, sidecar_path, write_sidecar};
+pub use registry::{RegisteredLibrary, Registry, hash as file_hash, sidecar_path, write_sidecar};
 pub use search::SearchPath;
 pub use services::{At, HostServices, LogLevel, Resize, ServiceError, Tap};
 pub use taps::{ModelTap, Tapped};

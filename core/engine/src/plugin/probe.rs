@@ -80,6 +80,13 @@ fn keep_stdout() -> libc::c_int {
     }
 }
 
+/// The standard output for an answer alone: what plugins print from now on goes to the standard error.
+pub fn answer_alone() -> std::fs::File {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the descriptor is open, and nothing else of this process uses or closes its number.
+    unsafe { std::fs::File::from_raw_fd(keep_stdout()) }
+}
+
 /// Asks a library what it offers, in a throw-away process: `worker probe file`.
 ///
 /// # Errors
@@ -128,15 +135,20 @@ pub fn ask(mut command: Command, file: &Path, limits: ProbeLimits) -> Result<Plu
     match serde_json::from_slice(&answer) {
         Ok(Answer::Plugin(metadata)) => Ok(*metadata),
         Ok(Answer::Error(message)) => Err(failed(message)),
-        Err(_) => Err(blame(match (status.signal(), status.code()) {
-            (Some(signal), _) => format!("crashed ({})", signal_name(signal)),
-            // The loader of the worker itself fails so, before `main`.
-            (None, Some(127)) => {
-                let text = String::from_utf8_lossy(&complaint);
-                return Err(failed(format!("{} cannot run: {}", Path::new(&program).display(), text.trim())));
-            }
-            (None, code) => format!("ended the process with exit code {}", code.unwrap_or(-1)),
-        })),
+        // The loader of the worker itself fails so, before `main`.
+        Err(_) if status.code() == Some(127) => {
+            let text = String::from_utf8_lossy(&complaint);
+            Err(failed(format!("{} cannot run: {}", Path::new(&program).display(), text.trim())))
+        }
+        Err(_) => Err(blame(kind_of_end(status))),
+    }
+}
+
+/// How a process ended that should not have, as the rest of a sentence about the plugin.
+pub(crate) fn kind_of_end(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("crashed ({})", signal_name(signal)),
+        (None, code) => format!("ended the process with exit code {}", code.unwrap_or(-1)),
     }
 }
 
@@ -168,7 +180,7 @@ fn wait(child: &mut Child, limits: ProbeLimits) -> std::io::Result<End> {
 }
 
 /// Resident memory of a process, in bytes.
-fn resident_memory(process: u32) -> Option<u64> {
+pub(crate) fn resident_memory(process: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     // SAFETY: asks for a constant of the system.

@@ -227,7 +227,8 @@ fn same_content(a: &Path, b: &Path) -> bool {
     length(a).is_some() && length(a) == length(b) && hash(a).is_some() && hash(a) == hash(b)
 }
 
-pub(super) fn hash(path: &Path) -> Option<String> {
+/// blake3 of a file; none when it cannot be read.
+pub fn hash(path: &Path) -> Option<String> {
     let mut hasher = blake3::Hasher::new();
     std::io::copy(&mut std::fs::File::open(path).ok()?, &mut hasher).ok()?;
     Some(hasher.finalize().to_hex().to_string())
