@@ -99,7 +99,7 @@ impl<T: HasTable> Movement<T> {
         Binding::<T>::new(&["M"], "mark all", "Mark all rows shown, or take all marks away.", |t, _| {
             t.table_mut().toggle_all_marks();
         })
-        .when(not_empty),
+        .when(|t, s| t.table().too_many_to_mark().map_or_else(|| not_empty(t, s), Err)),
         Binding::<T>::new(&["|"], "hide columns", "Choose which columns are shown.", |t, s| {
             let columns = t.table().columns().iter().skip(1);
             let choices =

@@ -114,7 +114,7 @@ impl DataTable {
         let under = self.selected_id();
         self.rows = rows;
         self.put_in_order(shared);
-        if let Some(id) = under {
+        if let Some(id) = under.filter(|_| self.view.len() <= AT_ONCE) {
             self.select_id(&id);
         }
         self.keep_cursor_inside();
@@ -242,6 +242,12 @@ impl DataTable {
         }
     }
 
+    /// Why not all rows can be marked, if they cannot: each mark keeps the name of its row.
+    pub fn too_many_to_mark(&self) -> Option<String> {
+        let many = self.marks.is_empty() && self.view.len() > AT_ONCE;
+        many.then(|| format!("more than {} rows; filter first", text::thousands(AT_ONCE as u64)))
+    }
+
     /// How many rows are marked.
     pub fn marked(&self) -> usize {
         self.marks.len()
@@ -317,11 +323,9 @@ impl DataTable {
 
     /// Puts the cursor on the next row that holds the words, from the cursor on.
     pub fn find(&mut self, words: &str, from: usize, forward: bool) -> bool {
-        let found = order::view(&*self.rows, self.columns.len(), &Wanted { sort: None, filter: words.to_owned() });
-        let hits: std::collections::HashSet<u32> = found.into_iter().collect();
-        let count = self.view.len();
+        let (count, view) = (self.view.len(), &self.view);
         let turn = |i: usize| if forward { (from + i) % count } else { (from + count - i % count) % count };
-        let place = (0..count).map(turn).find(|at| hits.contains(&self.view[*at]));
+        let place = order::first(&*self.rows, self.columns.len(), words, count, |i| view[turn(i)]).map(turn);
         self.cursor = place.unwrap_or(self.cursor);
         place.is_some()
     }
@@ -345,7 +349,7 @@ impl DataTable {
     fn put_in_order(&mut self, shared: &Shared) {
         self.generation += 1;
         let (rows, columns, wanted) = (Arc::clone(&self.rows), self.columns.len(), self.wanted.clone());
-        if rows.len() <= AT_ONCE {
+        if rows.len() <= AT_ONCE || wanted == Wanted::default() {
             self.view = order::view(&*rows, columns, &wanted);
             self.ordering = false;
         } else {
