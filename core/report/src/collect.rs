@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lightbox_store::run::{ExplainRow, PredictionRow, TrainConfig};
+use lightbox_store::run::{ExplainScore, ExplainScores, PredictionRow, TrainConfig};
 use lightbox_store::{JobKind, RunDir, RunId, RunStatus, StoreError};
 use serde_json::Value;
 
@@ -35,6 +35,8 @@ pub struct ModelRuns {
 pub struct ExplainedRun {
     /// Its name.
     pub id: RunId,
+    /// The trained run whose network was explained.
+    pub parent: RunId,
     /// Model whose predictions were explained.
     pub model: String,
     /// Fold of that network, the stratum of its images.
@@ -46,7 +48,7 @@ pub struct ExplainedRun {
     /// Class names.
     pub classes: Vec<String>,
     /// `explain.csv`.
-    pub rows: Vec<ExplainRow>,
+    pub rows: ExplainScores,
     /// Pairs of methods whose maps were equal up to rounding on every image.
     pub identical: Vec<(String, String)>,
 }
@@ -129,6 +131,7 @@ pub fn explained(
         };
         loaded.push(ExplainedRun {
             id: config.run,
+            parent: explain.parent,
             model: train.model.id.clone(),
             fold: train.split.fold,
             grouped: explain.dataset.grouped,
@@ -182,7 +185,7 @@ pub fn scores<'a>(runs: &'a [ExplainedRun], metric: &str) -> BTreeMap<&'a str, V
     let mut by_method: BTreeMap<&str, Vec<Score<'a>>> = BTreeMap::new();
     for run in runs {
         for row in run.rows.iter().filter(|r| r.metric == metric) {
-            by_method.entry(&row.method).or_default().push(Score { fold: run.fold, row });
+            by_method.entry(row.method).or_default().push(Score { fold: run.fold, row });
         }
     }
     by_method
@@ -194,17 +197,12 @@ pub struct Score<'a> {
     /// Fold of the network.
     pub fold: usize,
     /// The row.
-    pub row: &'a ExplainRow,
+    pub row: ExplainScore<'a>,
 }
 
-impl Score<'_> {
+impl<'a> Score<'a> {
     /// What pairs this score with another method's.
-    pub fn key(&self) -> (usize, &str) {
-        (self.fold, &self.row.image)
-    }
-
-    /// Whether the network was right about the image.
-    pub fn is_correct(&self) -> bool {
-        self.row.truth == self.row.predicted
+    pub fn key(&self) -> (usize, &'a str) {
+        (self.fold, self.row.image)
     }
 }

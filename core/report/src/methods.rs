@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use lightbox_stats::{
     Correction, Direction, ExplanationTest, Groups, MetricId, Outcome, Setting, adjust_family, compare_explanations,
 };
+use lightbox_store::run::ExplainScore;
+use serde::Serialize;
 
 use crate::ReportError;
 use crate::cell::{Figures, column, from_comparison, moments, notes_of_family};
@@ -12,9 +14,11 @@ use crate::collect::{ExplainedRun, Score, scores};
 use crate::table::{Cell, Column, Comparison, Row, Table};
 
 /// Which images a table is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Selection {
     /// All.
+    #[default]
     All,
     /// Those that the network classified rightly, or wrongly.
     Correct(bool),
@@ -23,11 +27,12 @@ pub enum Selection {
 }
 
 impl Selection {
-    fn admits(&self, score: &Score<'_>) -> bool {
+    /// Whether a score is of one of these images.
+    pub fn admits(&self, score: &ExplainScore<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::Correct(wanted) => score.is_correct() == *wanted,
-            Self::Class(class) => score.row.truth == *class,
+            Self::Correct(wanted) => (score.truth == score.predicted) == *wanted,
+            Self::Class(class) => score.truth == *class,
         }
     }
 
@@ -129,6 +134,8 @@ pub fn methods_table(
         dataset: first.dataset.clone(),
         row_kind: "method".into(),
         baseline: design.baseline.clone(),
+        runs: runs.iter().map(|r| r.id.0.clone()).collect(),
+        images: selection.clone(),
         columns,
         rows,
         notes,
@@ -144,9 +151,8 @@ fn keyed<'a>(runs: &'a [ExplainedRun], metric: &str, selection: &Selection) -> B
     by_method
         .into_iter()
         .map(|(method, list)| {
-            let admitted = list.into_iter().filter(|s| selection.admits(s));
-            // `key` borrows the score's row, which lives as long as the runs.
-            (method, admitted.map(|s| ((s.fold, s.row.image.as_str()), s)).collect())
+            let admitted = list.into_iter().filter(|s| selection.admits(&s.row));
+            (method, admitted.map(|s| (s.key(), s)).collect())
         })
         .collect()
 }
@@ -166,10 +172,8 @@ fn compare(
     }
     let values =
         |side: &Keyed<'_>| -> Vec<f64> { keys.iter().map(|k| side[*k].row.value.unwrap_or(f64::NAN)).collect() };
-    let group_keys: Vec<(bool, &str)> = keys
-        .iter()
-        .map(|k| if a[*k].row.group.is_empty() { (false, k.1) } else { (true, a[*k].row.group.as_str()) })
-        .collect();
+    let group_keys: Vec<(bool, &str)> =
+        keys.iter().map(|k| if a[*k].row.group.is_empty() { (false, k.1) } else { (true, a[*k].row.group) }).collect();
     let groups = if grouped { Groups::from_keys(&group_keys) } else { Groups::by_image(keys.len()) };
     let folds: Vec<usize> = keys.iter().map(|k| k.0).collect();
     let setting =
@@ -193,7 +197,7 @@ fn are_identical(runs: &[ExplainedRun], a: &str, b: &str) -> bool {
 
 fn cell(scores: Option<&Keyed<'_>>, comparison: Option<Comparison>) -> Cell {
     let values: Vec<f64> = scores.into_iter().flat_map(|s| s.values()).filter_map(|s| s.row.value).collect();
-    let groups: BTreeSet<&str> = scores.into_iter().flat_map(|s| s.values()).map(|s| s.row.group.as_str()).collect();
+    let groups: BTreeSet<&str> = scores.into_iter().flat_map(|s| s.values()).map(|s| s.row.group).collect();
     let (estimate, sd) = moments(&values);
     let n_groups = (!groups.contains("")).then_some(groups.len());
     Cell { estimate, sd, interval: None, n: values.len(), n_groups, comparison }
@@ -214,15 +218,14 @@ fn status_notes(runs: &[ExplainedRun], selection: &Selection) -> Vec<String> {
     let mut images: BTreeMap<&str, BTreeSet<(usize, &str)>> = BTreeMap::new();
     for run in runs {
         for row in run.rows.iter().filter(|r| r.status != "ok") {
-            let score = Score { fold: run.fold, row };
-            if !selection.admits(&score) {
+            if !selection.admits(&row) {
                 continue;
             }
-            let key = (run.fold, row.image.as_str());
+            let key = (run.fold, row.image);
             if row.status.ends_with("-map") {
-                maps.entry((&row.method, &row.status)).or_default().insert(key);
+                maps.entry((row.method, row.status)).or_default().insert(key);
             } else {
-                images.entry(&row.status).or_default().insert(key);
+                images.entry(row.status).or_default().insert(key);
             }
         }
     }

@@ -8,6 +8,7 @@ use lightbox_stats::{
 use crate::ReportError;
 use crate::cell::{Figures, column, from_comparison, moments, notes_of_family};
 use crate::collect::{ModelRuns, TrainedRun, incomparable, initialisation};
+use crate::methods::Selection;
 use crate::table::{Cell, Row, Table};
 
 /// How results are tested; fixed before they are seen.
@@ -109,6 +110,8 @@ pub fn models_table(dataset: &str, models: &[ModelRuns], design: &Design) -> Res
         dataset: dataset.to_owned(),
         row_kind: "model".into(),
         baseline: baseline.model.clone(),
+        runs: models.iter().flat_map(|m| &m.runs).map(|r| r.id.0.clone()).collect(),
+        images: Selection::All,
         columns,
         rows,
         notes,

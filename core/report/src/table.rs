@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::methods::Selection;
+
 /// A table: models or methods down, metrics across.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
@@ -14,6 +16,10 @@ pub struct Table {
     pub row_kind: String,
     /// Name of the baseline row.
     pub baseline: String,
+    /// Ids of the runs whose figures it holds.
+    pub runs: Vec<String>,
+    /// Which images of these runs.
+    pub images: Selection,
     /// Columns.
     pub columns: Vec<Column>,
     /// Rows in their order.

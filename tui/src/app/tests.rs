@@ -47,6 +47,11 @@ fn results_of_methods() {
 }
 
 #[test]
+fn figures_of_images() {
+    at_all_sizes("images", "3 ] i");
+}
+
+#[test]
 fn plugins() {
     at_all_sizes("plugins", "5");
 }
@@ -168,7 +173,7 @@ fn readonly_changes_nothing() {
 
 #[test]
 fn every_key_of_every_screen_is_in_its_help_once() {
-    for screen in ["1", "2", "3", "4", "5", "6"] {
+    for screen in ["1", "2", "3", "3 ] i", "4", "5", "6"] {
         let mut driver = Driver::new(filled(), 120, 60);
         driver.press(screen);
         let entries = driver.app.entries();
@@ -196,6 +201,56 @@ fn a_marker_leads_to_the_images_on_which_models_disagree() {
     driver.press("3 j d");
     let frame = driver.frame();
     assert!(frame.contains("vgg16 and resnet50 disagree"), "{frame}");
+}
+
+#[test]
+fn figures_of_images_are_sorted_filtered_and_left() {
+    let mut driver = Driver::new(filled(), 160, 50);
+    driver.press("3 i");
+    assert!(driver.frame().contains("images: this is no table of methods"), "{}", driver.frame());
+    driver.press("] i s");
+    let frame = driver.frame();
+    assert!(frame.contains("value ↓") && frame.contains("1 of 48"), "{frame}");
+    // 0.4 + 0.1 and the most that an image adds.
+    assert!(frame.lines().any(|line| line.contains('▸') && line.contains("energy") && line.contains("0.6")), "{frame}");
+    driver.press("&").type_text("random road").press("enter");
+    assert!(driver.frame().contains("filter: random road · 1 of 12"), "{}", driver.frame());
+    driver.press("r K");
+    assert!(driver.frame().contains("truth ↑"), "{}", driver.frame());
+    driver.press("esc");
+    assert!(driver.frame().contains("gradcam (baseline)"), "{}", driver.frame());
+    driver.press("i i");
+    assert!(driver.frame().contains("gradcam (baseline)"), "{}", driver.frame());
+    // A table of misclassified images has figures of these alone; here there is none.
+    driver.press("] ] i");
+    assert!(driver.frame().contains("0 of 0"), "{}", driver.frame());
+}
+
+#[test]
+fn a_figure_leads_to_its_image_and_method() {
+    let mut driver = Driver::new(filled(), 160, 50);
+    driver.press("3 ] i G");
+    let figures = driver.frame();
+    let line = figures.lines().find(|line| line.contains('▸')).unwrap();
+    let image = line.split_whitespace().find(|word| word.contains(".png")).unwrap().trim_start_matches('▸');
+    assert!(line.contains("random"), "{figures}");
+    driver.press("enter");
+    let frame = driver.frame();
+    assert!(frame.contains(&format!("skin · resnet50 fold 1 · {image}")), "{frame}");
+    assert!(frame.contains("method     random"), "{frame}");
+    // Its scores stand beside it.
+    assert!(frame.contains("energy                0.300"), "{frame}");
+}
+
+#[test]
+fn figures_of_images_follow_their_tables() {
+    let mut driver = Driver::new(filled(), 160, 50);
+    driver.press("3 ] i s 1");
+    let runs = std::sync::Arc::clone(&driver.app.shared.runs);
+    driver.update(Update::Runs(Ok(runs)));
+    driver.press("3");
+    let frame = driver.frame();
+    assert!(frame.contains("value ↓") && frame.contains("1 of 48"), "{frame}");
 }
 
 #[test]

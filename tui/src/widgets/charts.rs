@@ -216,13 +216,15 @@ pub fn confusion(canvas: &mut Canvas<'_, '_>, area: Rect, classes: &[String], co
     }
 }
 
-/// One line of [`strips`]: values of one method.
+/// One line of [`strips`]: the distribution of the values of one method.
 #[derive(Clone, Debug, Default)]
 pub struct Strip {
     /// Its name.
     pub name: String,
-    /// Its values.
-    pub values: Vec<f64>,
+    /// Smallest, quartiles, largest.
+    pub figures: Option<[f64; 5]>,
+    /// How many values it has.
+    pub count: usize,
 }
 
 /// Five figures of a distribution: smallest, quartiles, largest (linear interpolation, as NumPy's default).
@@ -239,7 +241,7 @@ pub fn five_figures(values: &[f64]) -> Option<[f64; 5]> {
 
 /// Draws a box plot per line: `├──▒▒┃▒▒──┤` from the smallest to the largest value, box from quartile to quartile.
 pub fn strips(canvas: &mut Canvas<'_, '_>, area: Rect, strips: &[Strip], name: &str, theme: &Theme) {
-    let Some((low, high)) = ends(strips.iter().flat_map(|s| s.values.iter().copied())) else {
+    let Some((low, high)) = ends(strips.iter().filter_map(|s| s.figures).flatten()) else {
         canvas.line(Line::styled("no values to draw", theme.dim), area);
         return;
     };
@@ -255,7 +257,7 @@ pub fn strips(canvas: &mut Canvas<'_, '_>, area: Rect, strips: &[Strip], name: &
         let y = area.y + i as u16;
         let at = |x, width| Rect { x, y, width, height: 1 };
         canvas.line(Line::styled(text::cut(&strip.name, usize::from(label) - 1), theme.text), at(area.x, label));
-        let Some(figures) = five_figures(&strip.values) else {
+        let Some(figures) = strip.figures else {
             canvas.line(Line::styled("no values", theme.dim), at(plot.x, plot.width));
             continue;
         };
@@ -272,7 +274,7 @@ pub fn strips(canvas: &mut Canvas<'_, '_>, area: Rect, strips: &[Strip], name: &
             .collect();
         let style = Style::new().fg(theme.series[i % theme.series.len()]);
         canvas.line(Line::styled(signs.concat(), style), at(plot.x, plot.width));
-        let said = format!(" {} n={}", text::figure(figures[2], 3), strip.values.len());
+        let said = format!(" {} n={}", text::figure(figures[2], 3), strip.count);
         canvas.line(Line::styled(said, theme.dim), at(plot.right(), right));
     }
     let axis = Rect { y: area.y + (strips.len() as u16).min(area.height - 1), height: 1, ..plot };

@@ -33,6 +33,7 @@ fn texts<'a>(table: &'a Table, row: &'a Row) -> impl Iterator<Item = (String, St
 
 #[cfg(test)]
 pub(crate) mod example {
+    use crate::methods::Selection;
     use crate::table::{Cell, Column, Comparison, Row, Table};
 
     /// A small table with every kind of cell.
@@ -77,6 +78,8 @@ pub(crate) mod example {
             title: "brain 100% · 5 folds".into(),
             dataset: "brain_1".into(),
             row_kind: "model".into(),
+            runs: Vec::new(),
+            images: Selection::All,
             baseline: "resnet50".into(),
             columns: vec![column("accuracy", Some(true), true), column("ece", Some(false), false)],
             rows: vec![

@@ -4,6 +4,7 @@ mod checked;
 mod config;
 mod dir;
 mod events;
+mod explain_scores;
 mod id;
 mod provenance;
 mod queue;
@@ -18,12 +19,11 @@ pub use config::{
 pub use dir::{FORMAT, hostname};
 pub use dir::{NewRun, Owner, RunDir, list_runs, resolve};
 pub use events::{Event, EventKind, EventReader, EventWriter, FailureCause};
+pub use explain_scores::{ExplainScore, ExplainScores, Word};
 pub use id::{GroupId, RunId};
 pub use provenance::{PluginUsed, Provenance};
 pub use queue::{Placement, QueueEntry, Wish};
-pub use scores::{
-    ExplainRow, PredictionRow, Predictions, read_explain, read_predictions, write_explain, write_predictions,
-};
+pub use scores::{ExplainRow, PredictionRow, Predictions, read_predictions, write_explain, write_predictions};
 pub use split::{Part, SplitRows};
 pub use status::RunStatus;
 pub use status::process_start;

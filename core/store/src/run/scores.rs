@@ -144,16 +144,6 @@ pub fn write_explain(path: &Path, rows: &[ExplainRow]) -> Result<()> {
     })
 }
 
-/// Reads what [`write_explain`] wrote.
-///
-/// # Errors
-/// When the file cannot be read or a line does not fit.
-pub fn read_explain(path: &Path) -> Result<Vec<ExplainRow>> {
-    let mut csv = csv::Reader::from_path(path).map_err(|e| StoreError::content(path, e.to_string()))?;
-    let rows: std::result::Result<_, _> = csv.deserialize().collect();
-    rows.map_err(|e| StoreError::content(path, e.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Tables of a study, or of runs outside studies, with the runs behind them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use lightbox_report::Table;
 use lightbox_report::collect::{ByDataset, ExplainedRun, ModelRuns, explained, trained};
@@ -9,6 +9,7 @@ use lightbox_store::{Home, RunDir};
 
 use crate::cli::{self, Context};
 use crate::output::{Color, Output};
+use crate::widgets::charts::{Strip, five_figures};
 
 /// Whose tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +28,38 @@ pub struct Tables {
     pub trained: ByDataset,
     /// Scored explanations.
     pub explained: Vec<ExplainedRun>,
+    /// How the values of each metric are spread over images: by table, column and row; empty for tables of models.
+    pub strips: Vec<Vec<Vec<Strip>>>,
 }
 
 impl Tables {
     /// The runs of a row of a table of models.
     pub fn runs(&self, dataset: &str, row: &str) -> Option<&ModelRuns> {
         self.trained.iter().find(|(name, _)| name == dataset)?.1.iter().find(|m| m.model == row)
+    }
+
+    /// The scored explanations behind a table, by their places in [`explained`](Self::explained).
+    pub fn behind(&self, table: &Table) -> Vec<usize> {
+        (0..self.explained.len()).filter(|at| table.runs.contains(&self.explained[*at].id.0)).collect()
+    }
+
+    /// The distributions of a table of methods: by column and row.
+    fn spread(&self, table: &Table) -> Vec<Vec<Strip>> {
+        if table.row_kind == "model" {
+            return Vec::new();
+        }
+        let mut values: HashMap<(&str, &str), Vec<f64>> = HashMap::new();
+        for at in self.behind(table) {
+            let rows = self.explained[at].rows.iter().filter(|row| table.images.admits(row));
+            for (row, value) in rows.filter_map(|row| Some((row, row.value?))) {
+                values.entry((row.metric, row.method)).or_default().push(value);
+            }
+        }
+        let strip = |metric: &str, method: &str| {
+            let values = values.get(&(metric, method)).map(Vec::as_slice).unwrap_or_default();
+            Strip { name: method.to_owned(), figures: five_figures(values), count: values.len() }
+        };
+        table.columns.iter().map(|c| table.rows.iter().map(|row| strip(&c.id, &row.name)).collect()).collect()
     }
 }
 
@@ -47,7 +74,9 @@ pub fn read(home: &Home, rows: &[RunRow], whose: &Whose, baseline: Option<&str>)
     let dirs = directories(home, rows, study);
     let (trained, _) = trained(&dirs).map_err(|e| e.to_string())?;
     let (explained, _) = explained(&dirs, |id| RunDir::open(&home.runs_dir().join(&id.0))).unwrap_or_default();
-    Ok(Tables { tables, trained, explained })
+    let mut read = Tables { tables, trained, explained, strips: Vec::new() };
+    read.strips = read.tables.iter().map(|table| read.spread(table)).collect();
+    Ok(read)
 }
 
 /// The finished runs behind the tables: all of a study's; outside studies the last finished group of each model and

@@ -1,7 +1,9 @@
 //! Results: tables with significance markers, and what lies behind each figure, down to the images.
 
 mod details;
+mod draw;
 mod export;
+mod images;
 pub mod load;
 mod panels;
 mod rows;
@@ -12,7 +14,6 @@ use lightbox_report::Table;
 use lightbox_stats::MetricId;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
 
 use super::movement::{HasTable, Movement, Words, take_words};
 use super::viewer::source::Wanted;
@@ -22,8 +23,9 @@ use crate::app::message::Update as AppUpdate;
 use crate::app::popup::{Choice, Choose, Page};
 use crate::app::shared::{Loaded, Shared};
 use crate::widgets::charts::Strip;
-use crate::widgets::{Canvas, DataTable, Hit, text};
+use crate::widgets::{Canvas, DataTable, Hit};
 use details::Details;
+use images::{Figures, Images};
 use load::{Tables, Whose};
 use rows::Cells;
 
@@ -46,6 +48,8 @@ pub enum Update {
     Tables(Whose, Option<String>, Result<Arc<Tables>, String>),
     /// What lies behind a row.
     Details(Result<Details, String>),
+    /// The figures of a page of images, by the page's table.
+    Figures(u64, Arc<Figures>),
 }
 
 /// The screen.
@@ -57,6 +61,7 @@ pub struct Results {
     current: usize,
     column: usize,
     inside: Option<Inside>,
+    images: Option<Images>,
     stale: bool,
 }
 
@@ -74,6 +79,13 @@ fn of_models(screen: &Results, _: &Shared) -> Result<(), String> {
     match screen.shown() {
         Some(table) if table.row_kind == "model" => Ok(()),
         _ => Err("this is no table of models".to_owned()),
+    }
+}
+
+fn of_methods(screen: &Results, _: &Shared) -> Result<(), String> {
+    match screen.shown() {
+        Some(table) if table.row_kind == "method" => Ok(()),
+        _ => Err("this is no table of methods".to_owned()),
     }
 }
 
@@ -110,6 +122,9 @@ const BINDINGS: &[Bind] = &[
     Bind::new(&["v"], "images", "The test images of this row in the viewer.", |r, s| r.show_images(false, s))
         .footer()
         .when(of_models),
+    Bind::new(&["i"], "images", "Every figure of every image behind this table of methods.", images::open)
+        .footer()
+        .when(of_methods),
     Bind::new(&["w"], "study", "Choose whose tables are shown.", Results::choose).footer(),
     Bind::new(&["N"], "notes", "All notes under the table: tests, families, conditions.", |r, s| {
         if let Some(table) = r.shown() {
@@ -124,10 +139,10 @@ const BINDINGS: &[Bind] = &[
 
 impl HasTable for Results {
     fn table(&self) -> &DataTable {
-        &self.table
+        self.images.as_ref().map_or(&self.table, |images| &images.table)
     }
     fn table_mut(&mut self) -> &mut DataTable {
-        &mut self.table
+        self.images.as_mut().map_or(&mut self.table, |images| &mut images.table)
     }
     fn words(kind: Words, text: String) -> AnyGoal {
         AnyGoal::Results(Goal::Words(kind, text))
@@ -145,6 +160,7 @@ impl Results {
             current: 0,
             column: 0,
             inside: None,
+            images: None,
             stale: false,
         }
     }
@@ -275,75 +291,22 @@ impl Results {
 
     fn set_whose(&mut self, whose: Whose, shared: &Shared) {
         if self.whose.as_ref() != Some(&whose) {
-            (self.baseline, self.current, self.column, self.inside) = (None, 0, 0, None);
+            (self.baseline, self.current, self.column, self.inside, self.images) = (None, 0, 0, None, None);
             self.tables = Loaded::No;
         }
         self.whose = Some(whose);
         self.read(shared);
     }
 
-    fn strips(&self) -> Vec<Strip> {
-        let (Some(tables), Some(table)) = (self.tables.get(), self.shown()) else { return Vec::new() };
-        let Some(metric) = table.columns.get(self.column) else { return Vec::new() };
-        let runs: Vec<_> = tables.explained.iter().filter(|r| r.dataset == table.dataset).collect();
-        let values = |method: &str| -> Vec<f64> {
-            let rows = runs.iter().flat_map(|r| &r.rows);
-            rows.filter(|r| r.method == method && r.metric == metric.id).filter_map(|r| r.value).collect()
-        };
-        table.rows.iter().map(|row| Strip { name: row.name.clone(), values: values(&row.name) }).collect()
+    /// The distributions of the metric under the cursor, for tables of methods.
+    fn strips(&self) -> &[Strip] {
+        let strips = self.tables.get().and_then(|tables| tables.strips.get(self.current)?.get(self.column));
+        strips.map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn draw_tabs(&self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
-        let theme = &shared.theme;
-        let Some(tables) = self.tables.get() else { return };
-        let mut spans = Vec::new();
-        for (i, table) in tables.tables.iter().enumerate() {
-            let what = match table.row_kind.as_str() {
-                "model" => table.dataset.clone(),
-                _ => table.title.clone(),
-            };
-            let style = if i == self.current { theme.selected.patch(theme.accent) } else { theme.dim };
-            spans.push((i, Span::styled(format!(" {} ", text::cut(&what, 48)), style)));
-        }
-        // The tabs around the current one, so that it is always in sight.
-        let mut line = vec![Span::styled(format!("{}/{} ", self.current + 1, tables.tables.len()), theme.dim)];
-        let first = self.current.saturating_sub(1);
-        line.extend(spans.into_iter().filter(|(i, _)| *i >= first).map(|(_, span)| span));
-        canvas.line(Line::from(line), area);
-    }
-
-    fn draw_table(&mut self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
-        let theme = &shared.theme;
-        let Some(table) = self.shown() else { return };
-        let notes: Vec<String> =
-            table.notes.iter().flat_map(|note| text::wrap(note, usize::from(area.width))).collect();
-        let title = table.title.clone();
-        canvas.line(Line::styled(title, theme.text), Rect { height: 1, ..area });
-        let wanted = self.table.shown() as u16 + 1;
-        let room = area.height.saturating_sub(2);
-        let below = (notes.len() as u16).min(room.saturating_sub(wanted.min(room)).max(room / 4));
-        let body = Rect { y: area.y + 1, height: area.height.saturating_sub(2 + below).max(2), ..area };
-        self.table.draw(canvas, Rect { height: body.height.min(wanted.max(2)), ..body }, true, theme);
-        let y = body.y + body.height.min(wanted.max(2)) + u16::from(room > wanted + below);
-        let cut = notes.len() > usize::from(below);
-        for (i, note) in notes.into_iter().take(usize::from(below)).enumerate() {
-            let last = cut && i + 1 == usize::from(below);
-            let said = if last { "… N shows all notes".to_owned() } else { note };
-            canvas.line(Line::styled(said, theme.dim), Rect { y: y + i as u16, height: 1, ..area });
-        }
-    }
-
-    fn draw_inside(&self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
-        let theme = &shared.theme;
-        let (Some(inside), Some(table), Some(row)) = (&self.inside, self.shown(), self.table.selected_id()) else {
-            return;
-        };
-        match &inside.details {
-            Loaded::Here(details) => panels::draw_model(canvas, area, details, table, self.column, inside.panel, theme),
-            Loaded::Coming => canvas.line(Line::styled("reading the folds …", theme.dim), area),
-            Loaded::Failed(sentence) => canvas.line(Line::styled(sentence.clone(), theme.bad), area),
-            Loaded::No => panels::draw_methods(canvas, area, &self.strips(), table, &row, self.column, theme),
-        }
+    /// The keys of what is shown.
+    fn bindings(&self) -> &'static [Bind] {
+        if self.images.is_some() { images::BINDINGS } else { BINDINGS }
     }
 }
 
@@ -358,18 +321,19 @@ impl Screen for Results {
     }
 
     fn entries(&self, shared: &Shared) -> Vec<Entry> {
-        let own = BINDINGS.iter().map(|b| b.entry(self, shared));
-        let taken: Vec<&str> = BINDINGS.iter().flat_map(|b| b.keys).copied().collect();
+        let own = self.bindings().iter().map(|b| b.entry(self, shared));
+        let taken: Vec<&str> = self.bindings().iter().flat_map(|b| b.keys).copied().collect();
         let rest = Movement::<Self>::BINDINGS.iter().filter(|b| !b.keys.iter().any(|k| taken.contains(k)));
         own.chain(rest.map(|b| b.entry(self, shared))).collect()
     }
 
     fn key(&mut self, key: &KeyEvent, shared: &mut Shared) -> bool {
-        keys::press(BINDINGS, self, key, shared) || keys::press(Movement::<Self>::BINDINGS, self, key, shared)
+        keys::press(self.bindings(), self, key, shared) || keys::press(Movement::<Self>::BINDINGS, self, key, shared)
     }
 
     fn invoke(&mut self, name: &str, shared: &mut Shared) -> bool {
-        keys::invoke(BINDINGS, self, name, shared) || keys::invoke(Movement::<Self>::BINDINGS, self, name, shared)
+        keys::invoke(self.bindings(), self, name, shared)
+            || keys::invoke(Movement::<Self>::BINDINGS, self, name, shared)
     }
 
     fn enter(&mut self, shared: &mut Shared) {
@@ -394,6 +358,9 @@ impl Screen for Results {
 
     fn update(&mut self, update: &AppUpdate, shared: &mut Shared) {
         self.table.update(update);
+        if let Some(images) = &mut self.images {
+            images.table.update(update);
+        }
         match update {
             // Read when they are looked at: a study with a million scores is not read for every job that ends.
             AppUpdate::Runs(_) => self.stale = true,
@@ -404,6 +371,15 @@ impl Screen for Results {
                     self.tables = Loaded::of(tables.clone());
                     self.current = self.current.min(self.tables.get().map_or(0, |t| t.tables.len().saturating_sub(1)));
                     self.show_table(shared);
+                    if of_methods(self, shared).is_err() {
+                        self.images = None;
+                    }
+                    images::read(self, shared);
+                }
+                Update::Figures(page, figures) => {
+                    if let Some(images) = &mut self.images {
+                        images.take(*page, figures, shared);
+                    }
                 }
                 Update::Details(details) => {
                     if let Some(inside) = &mut self.inside {
@@ -418,9 +394,11 @@ impl Screen for Results {
 
     fn click(&mut self, hit: &Hit, again: bool, shared: &mut Shared) {
         match hit {
-            Hit::Row { table, row } if *table == self.table.id => {
-                self.table.select_position(*row);
-                if again {
+            Hit::Row { table, row } if *table == self.table().id => {
+                self.table_mut().select_position(*row);
+                if again && self.images.is_some() {
+                    images::show(self, shared);
+                } else if again {
                     self.enter_row(shared);
                 }
             }
@@ -431,52 +409,20 @@ impl Screen for Results {
                 }
                 self.table.sort_by(*column, shared);
             }
+            Hit::Column { column, .. } if self.images.is_some() => self.table_mut().sort_by(*column, shared),
             _ => {}
         }
     }
 
     fn scroll(&mut self, by: isize, _: &mut Shared) {
-        self.table.step(by);
+        self.table_mut().step(by);
     }
 
     fn draw(&mut self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
-        let theme = &shared.theme;
-        let whose = match &self.whose {
-            Some(Whose::Study(name)) => name.clone(),
-            Some(Whose::Loose) => "runs outside studies".to_owned(),
-            None => String::new(),
-        };
-        let mut title = vec![Span::styled(" Results ", theme.accent), Span::styled(format!(" {whose} "), theme.dim)];
-        if let (Some(_), Some(row)) = (&self.inside, self.table.selected_id()) {
-            title.push(Span::styled(format!(" {} {row} ", theme.sign("›", ">")), theme.text));
-        }
-        let inside = canvas.panel(area, Line::from(title), true, theme);
-        match &self.tables {
-            Loaded::No => {
-                let said = "Nothing was trained here yet. n on screen 1 starts a study.";
-                canvas.line(Line::styled(said, theme.dim), inside);
-            }
-            Loaded::Coming => canvas.line(Line::styled("reading the runs and testing …", theme.dim), inside),
-            Loaded::Failed(sentence) => {
-                for (i, part) in text::wrap(sentence, usize::from(inside.width)).into_iter().enumerate() {
-                    let row = Rect { y: inside.y + i as u16, height: 1, ..inside };
-                    canvas.line(Line::styled(part, theme.bad), row.intersection(inside));
-                }
-            }
-            Loaded::Here(tables) if tables.tables.is_empty() => {
-                canvas
-                    .line(Line::styled("No run is finished yet; screen 2 shows how far they are.", theme.dim), inside);
-            }
-            Loaded::Here(_) if self.inside.is_some() => self.draw_inside(canvas, inside, shared),
-            Loaded::Here(_) => {
-                self.draw_tabs(canvas, Rect { height: 1, ..inside }, shared);
-                let body = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
-                self.draw_table(canvas, body, shared);
-            }
-        }
+        draw::draw(self, canvas, area, shared);
     }
 
     fn back(&mut self, _: &mut Shared) -> bool {
-        self.inside.take().is_some()
+        self.images.take().is_some() || self.inside.take().is_some()
     }
 }

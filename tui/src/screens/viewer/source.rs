@@ -2,7 +2,7 @@
 //! a dataset.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use lightbox_data::Dataset;
 use lightbox_data::dataset::ImageRecord;
 use lightbox_data::manifest::Manifest;
 use lightbox_store::index::RunRow;
-use lightbox_store::run::{read_explain, read_predictions};
+use lightbox_store::run::{ExplainScores, read_predictions};
 use lightbox_store::{Home, JobKind, RunDir};
 
 use crate::widgets::order::Rows;
@@ -105,12 +105,17 @@ pub enum Wanted {
 /// Reads what is wanted.
 pub fn read(home: &Home, runs: &[RunRow], wanted: &Wanted) -> Result<Source, String> {
     match wanted {
-        Wanted::Runs(names) => of_runs(home, runs, names),
+        Wanted::Runs(names) => {
+            let mut source = of_runs(home, names)?;
+            read_scores(&mut source, runs);
+            Ok(source)
+        }
         Wanted::Some { title, runs: names, images } => {
-            let mut source = of_runs(home, runs, names)?;
-            let kept: std::collections::HashSet<&str> = images.iter().map(String::as_str).collect();
+            let mut source = of_runs(home, names)?;
+            let kept: HashSet<&str> = images.iter().map(String::as_str).collect();
             source.entries.retain(|e| kept.contains(e.id.as_str()));
             source.title.clone_from(title);
+            read_scores(&mut source, runs);
             Ok(source)
         }
         Wanted::Dataset(name) => of_dataset(home, runs, name),
@@ -124,7 +129,7 @@ pub fn latest(runs: &[RunRow]) -> Option<Wanted> {
     Some(Wanted::Runs(group.map(|r| r.run.0.clone()).collect()))
 }
 
-fn of_runs(home: &Home, runs: &[RunRow], names: &[String]) -> Result<Source, String> {
+fn of_runs(home: &Home, names: &[String]) -> Result<Source, String> {
     let mut source = Source::default();
     let mut records: HashMap<String, Arc<ImageRecord>> = HashMap::new();
     let mut dataset_name = String::new();
@@ -170,21 +175,22 @@ fn of_runs(home: &Home, runs: &[RunRow], names: &[String]) -> Result<Source, Str
     if source.entries.is_empty() && source.remarks.is_empty() {
         source.remarks.push(format!("no image of {dataset_name} is where it was when the run was made"));
     }
-    read_scores(&mut source, runs);
     Ok(source)
 }
 
-/// Scores that finished explanation runs gave these networks' images.
+/// Scores that finished explanation runs gave the images that are shown, by these networks.
 fn read_scores(source: &mut Source, runs: &[RunRow]) {
+    let shown: HashSet<&str> = source.entries.iter().map(|e| e.id.as_str()).collect();
     let networks: HashMap<&str, usize> = source.networks.iter().enumerate().map(|(i, n)| (n.run.as_str(), i)).collect();
     let mut found = HashMap::new();
     for run in runs.iter().filter(|r| r.kind == "explain-eval" && r.status == "finished") {
         let Some(network) = run.parent.as_ref().and_then(|p| networks.get(p.0.as_str())) else { continue };
-        let Ok(rows) = read_explain(&run.path.join("explain.csv")) else { continue };
-        for row in rows {
-            let scores: &mut Scores = found.entry((*network, row.image, row.method)).or_default();
-            scores.retain(|(metric, _)| *metric != row.metric);
-            scores.push((row.metric, row.value));
+        let Ok(rows) = ExplainScores::read(&run.path.join("explain.csv")) else { continue };
+        for row in rows.iter().filter(|row| shown.contains(row.image)) {
+            let key = (*network, row.image.to_owned(), row.method.to_owned());
+            let scores: &mut Scores = found.entry(key).or_default();
+            scores.retain(|(metric, _)| metric != row.metric);
+            scores.push((row.metric.to_owned(), row.value));
         }
     }
     source.scores = found;
