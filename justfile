@@ -52,5 +52,5 @@ install PREFIX=(home_directory() / ".local"): build
     scripts/install "{{PREFIX}}"
 
 # Measure against peers; the figures are ratios from one run (see benches/README.md)
-bench *ARGS: build oracles
-    cargo run --release --locked -p lightbox-benches --bin "$@"
+bench NAME *ARGS: build oracles
+    cargo run --release --locked -p lightbox-{{ if NAME == "interface" { "bench-interface" } else { "benches" } }} --bin "$@"
