@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 from mpmath import mp
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
 from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -260,6 +260,40 @@ def power(case):
     return [solve(nobs=n, alpha=alpha, power=power) for n, alpha, power in case["designs"]]
 
 
+def detectable(case):
+    """Differences found with a given power: t by statsmodels (paired) and quadrature (folds), McNemar by counting."""
+    alpha, power = case["alpha"], case["power"]
+
+    def noncentrality(df):
+        # scipy's own noncentral t is NaN at some of the places that a root search visits.
+        critical = stats.t.isf(alpha / 2, df)
+
+        def missing(delta):
+            def part(chi):
+                s = critical * chi / np.sqrt(df)
+                return stats.chi.pdf(chi, df) * (stats.norm.sf(s - delta) + stats.norm.cdf(-s - delta))
+
+            return integrate.quad(part, 0, 12 + np.sqrt(df), epsabs=1e-12, limit=200)[0] - power
+
+        return optimize.brentq(missing, 0, 50, xtol=1e-10)
+
+    def mcnemar_share(only, other, n):
+        m = only + other
+        k = np.arange(m + 1)
+        rejected = np.array([stats.binomtest(int(i), m).pvalue < alpha for i in k])
+        share = optimize.brentq(lambda p: stats.binom.pmf(k[rejected], m, p).sum() - power, 0.5, 1, xtol=1e-12)
+        return (2 * share - 1) * m / n
+
+    d = np.array(case["d"])
+    sd = d.std(ddof=1)
+    factor = np.sqrt(1 / len(d) + case["n_test"] / case["n_train"])
+    return {
+        "paired-t": sd * TTestPower().solve_power(nobs=len(d), alpha=alpha, power=power),
+        "folds": sd * factor * noncentrality(len(d) - 1),
+        "mcnemar": [mcnemar_share(*table) for table in case["mcnemar"]],
+    }
+
+
 KINDS = {
     "tails": tails,
     "paired-t": paired_t,
@@ -276,6 +310,7 @@ KINDS = {
     "bca": bca,
     "permutation": permutation,
     "power": power,
+    "detectable": detectable,
 }
 
 

@@ -37,6 +37,7 @@ pub mod rounding;
 mod compare;
 mod comparison;
 mod correction;
+mod detectable;
 mod error;
 mod groups;
 mod marker;
@@ -56,13 +57,13 @@ pub use compare::{
 };
 pub use comparison::{Adjusted, Comparison, Note, SeedSpread, adjust_family};
 pub use correction::{Correction, adjust};
+pub use detectable::{Detectable, POWER};
 pub use error::Error;
 pub use groups::Groups;
 pub use marker::{Direction, Marker, format_p};
 pub use metric::{Better, Kind, MetricId, MetricInfo};
 pub use outcome::{
-    Degrees, Detectable, Effect, EffectKind, Interval, IntervalMethod, Outcome, Reason, Resampling, Statistic, Symbol,
-    Test, Tested,
+    Degrees, Effect, EffectKind, Interval, IntervalMethod, Outcome, Reason, Resampling, Statistic, Symbol, Test, Tested,
 };
 pub use paired::FoldSizes;
 pub use setting::Setting;

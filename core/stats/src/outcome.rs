@@ -1,5 +1,6 @@
 //! What a test can say: tested, identical, or not testable and why. There is no p of 0 and no NaN.
 
+use crate::Detectable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -59,7 +60,7 @@ impl From<Result<Tested, Reason>> for Outcome {
     fn from(result: Result<Tested, Reason>) -> Self {
         match result {
             Ok(tested) if !tested.is_sound() => Outcome::not(Reason::NotFinite { count: 1 }),
-            Ok(tested) => Outcome::Tested(Tested { detectable: tested.detectable.map(Detectable::finite), ..tested }),
+            Ok(tested) => Outcome::Tested(tested),
             Err(reason) => Outcome::not(reason),
         }
     }
@@ -83,7 +84,7 @@ pub struct Tested {
     pub degrees: Degrees,
     /// Effect size.
     pub effect: Option<Effect>,
-    /// The smallest difference that this design could have called significant.
+    /// The smallest true difference that this design finds with a power of 80 %.
     pub detectable: Option<Detectable>,
     /// Images behind the test.
     pub n_images: usize,
@@ -304,39 +305,6 @@ pub enum EffectKind {
     RankBiserial,
     /// Kendall's W, agreement of the blocks' rankings.
     KendallW,
-}
-
-/// The smallest difference that a design calls significant, given the spread that was seen: its critical difference.
-///
-/// A true difference of just this size is found about half the time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Detectable {
-    /// The unadjusted level.
-    pub alpha: f64,
-    /// Smallest significant difference at `alpha`; none when no difference could be.
-    pub difference: Option<f64>,
-    /// The same in standard deviations of the paired differences, for tests of the t kind.
-    pub standardised: Option<f64>,
-    /// The level of Holm's first step: `alpha` divided by the size of the family.
-    pub first_step_alpha: f64,
-    /// Smallest significant difference at Holm's first step.
-    pub first_step_difference: Option<f64>,
-    /// The same in standard deviations.
-    pub first_step_standardised: Option<f64>,
-}
-
-impl Detectable {
-    /// A difference that overflows is none.
-    fn finite(self) -> Self {
-        let keep = |value: Option<f64>| value.filter(|v| v.is_finite());
-        Detectable {
-            difference: keep(self.difference),
-            standardised: keep(self.standardised),
-            first_step_difference: keep(self.first_step_difference),
-            first_step_standardised: keep(self.first_step_standardised),
-            ..self
-        }
-    }
 }
 
 /// How a resampling test or interval drew.

@@ -1,18 +1,24 @@
 //! Power of t-tests: what a design could have detected, and what it detects with a given chance.
 //!
 //! Two definitions are in use. The *critical* difference is the smallest that is called significant; a true difference
-//! of that size is found about half the time. It is the one in every [`crate::Detectable`]: Nadeau and Bengio's test with
-//! 5 folds needs |d_z| of 1.9, and 2.7 at Holm's first step of 3. The difference found with a *power* of, say, 80 % is
-//! larger and stands here.
+//! of that size is found about half the time: Nadeau and Bengio's test with 5 folds needs |d_z| of 1.9, and 2.7 at Holm's
+//! first step of 3. The difference found with a *power* of 80 % is larger; it is the one in every [`crate::Detectable`].
 
 use crate::{
     distribution::{bisect, normal_cdf, student_t_critical},
     paired::FoldSizes,
 };
 use statrs::function::gamma::ln_gamma;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 /// Steps of the integral over the chi distribution: the error stays below 1e-9.
 const STEPS: usize = 4000;
+
+/// Noncentralities kept at most.
+const MOST_KNOWN: usize = 4096;
 
 /// The smallest |mean / standard deviation| that Nadeau and Bengio's test calls significant at `alpha`.
 pub fn critical_dz_of_folds(sizes: &[FoldSizes], alpha: f64) -> Option<f64> {
@@ -37,34 +43,57 @@ fn error_factor(sizes: &[FoldSizes]) -> Option<f64> {
     (sizes.len() > 1 && train > 0).then(|| (1.0 / sizes.len() as f64 + test as f64 / train as f64).sqrt())
 }
 
+/// Noncentralities that were asked for: all comparisons of a table ask for the same few.
+static KNOWN: Mutex<BTreeMap<[u64; 3], f64>> = Mutex::new(BTreeMap::new());
+
 /// The noncentrality at which a two-sided t-test has this power.
-fn noncentrality(df: f64, alpha: f64, power: f64) -> Option<f64> {
-    let sound = df >= 1.0 && alpha > 0.0 && power > alpha && power < 1.0;
-    sound.then(|| {
-        let critical = student_t_critical(alpha, df);
-        bisect(0.0, 20.0 * (critical + 10.0), |delta| two_sided_power(critical, df, delta) < power)
-    })
+pub(crate) fn noncentrality(df: f64, alpha: f64, power: f64) -> Option<f64> {
+    if !(df >= 1.0 && alpha > 0.0 && power > alpha && power < 1.0) {
+        return None;
+    }
+    let key = [df, alpha, power].map(f64::to_bits);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() > MOST_KNOWN {
+        known.clear();
+    }
+    Some(*known.entry(key).or_insert_with(|| find_noncentrality(df, alpha, power)))
 }
 
-/// `P(|T| > critical)` for noncentral T: the normal tail averaged over the chi distribution of the spread.
-fn two_sided_power(critical: f64, df: f64, delta: f64) -> f64 {
-    // s = sqrt(chi^2 / df) has log density below; it is negligible 12 standard deviations from 1.
+fn find_noncentrality(df: f64, alpha: f64, power: f64) -> f64 {
+    let critical = student_t_critical(alpha, df);
+    let spread = spread_of_deviation(df);
+    // P(|T| > critical) for noncentral T: the normal tail averaged over the spread's distribution.
+    let power_at = |delta: f64| -> f64 {
+        let tails = |s: f64| normal_cdf(delta - critical * s) + normal_cdf(-delta - critical * s);
+        spread.iter().map(|(s, weight)| weight * tails(*s)).sum()
+    };
+    bisect(0.0, 20.0 * (critical + 10.0), |delta| power_at(delta) < power)
+}
+
+/// Places and weights of Simpson's rule over the chi distribution of the estimated deviation, s = sqrt(chi^2 / df).
+fn spread_of_deviation(df: f64) -> Vec<(f64, f64)> {
+    // The log density is negligible 12 standard deviations from 1.
     let constant = std::f64::consts::LN_2 + 0.5 * df * (0.5 * df).ln() - ln_gamma(0.5 * df);
     let width = 12.0 / (2.0 * df).sqrt();
     let (from, to) = ((1.0 - width).max(0.0), 1.0 + width);
     let step = (to - from) / STEPS as f64;
-    let mass = |s: f64| {
+    let density = |s: f64| {
         if s <= 0.0 {
             // Only df = 1 has density at 0.
             return if df == 1.0 { constant.exp() } else { 0.0 };
         }
         (constant + (df - 1.0) * s.ln() - 0.5 * df * s * s).exp()
     };
-    let value = |s: f64| mass(s) * (normal_cdf(delta - critical * s) + normal_cdf(-delta - critical * s));
-    // Simpson's rule.
-    let inner = |i: usize| if i % 2 == 1 { 4.0 } else { 2.0 };
-    let sum: f64 = (1..STEPS).map(|i| inner(i) * value(from + step * i as f64)).sum();
-    (value(from) + sum + value(to)) * step / 3.0
+    let factor = |i: usize| match i {
+        0 | STEPS => 1.0,
+        i if i % 2 == 1 => 4.0,
+        _ => 2.0,
+    };
+    let weighted = |i: usize| {
+        let s = from + step * i as f64;
+        (s, density(s) * factor(i) * step / 3.0)
+    };
+    (0..=STEPS).map(weighted).filter(|(_, weight)| *weight > 1e-18).collect()
 }
 
 #[cfg(test)]
@@ -74,9 +103,13 @@ mod tests {
     #[test]
     fn power_at_the_critical_difference_is_about_one_half() {
         let critical = student_t_critical(0.05, 4.0);
-        let power = two_sided_power(critical, 4.0, critical);
-        assert!((0.4..0.6).contains(&power), "{power}");
-        assert!((two_sided_power(critical, 4.0, 0.0) - 0.05).abs() < 1e-9);
+        let (low, high) = (noncentrality(4.0, 0.05, 0.4).unwrap(), noncentrality(4.0, 0.05, 0.6).unwrap());
+        assert!(low < critical && critical < high, "{low} {high}");
+        // The weights are a distribution's.
+        for df in [1.0, 2.0, 4.0, 500.0] {
+            let mass: f64 = spread_of_deviation(df).iter().map(|(_, weight)| weight).sum();
+            assert!((mass - 1.0).abs() < 1e-9, "df {df}: {mass}");
+        }
     }
 
     #[test]

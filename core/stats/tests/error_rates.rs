@@ -11,9 +11,12 @@ use lightbox_stats::{
     ExplanationTest, FoldSizes, FoldTest, Groups, MetricId, Outcome, PredictionTest, Predictions, Setting,
     binary::{Discordant, GroupForm, GroupTable, McnemarForm, cochran_q, cochran_q_groups, mcnemar, mcnemar_groups},
     compare_between_seeds, compare_explanations, compare_folds, compare_predictions, compare_seeds,
+    distribution::normal_quantile,
     interval_of_difference,
-    paired::{WilcoxonForm, paired_t, wilcoxon},
+    paired::{WilcoxonForm, nadeau_bengio, paired_t, wilcoxon},
+    power::dz_of_folds_with_power,
     ranks::{delong, friedman as friedman_test},
+    resampling::permutation_by_group,
 };
 use rayon::prelude::*;
 use support::Random;
@@ -399,6 +402,52 @@ fn small_samples_hold() {
     let rates = [t, exact, normal, binomial, mid, friedman];
     let names = ["paired t", "Wilcoxon exact", "Wilcoxon normal", "McNemar exact", "McNemar mid-p", "Friedman"];
     names.iter().zip(rates).for_each(|(name, rate)| holds(name, rate, runs));
+}
+
+/// What each design says it detects is found about four times in five when it is there.
+#[test]
+fn detectable_differences_are_found() {
+    let runs = 1500;
+    let slack = 4.0 * (0.8 * 0.2 / runs as f64).sqrt();
+    // Differences between folds have the correlation that Nadeau and Bengio suppose.
+    let folds = [FoldSizes { n_train: 720, n_test: 200 }; 5];
+    let (shared, own) = ((200.0_f64 / 920.0).sqrt(), (720.0_f64 / 920.0).sqrt());
+    let dz = dz_of_folds_with_power(&folds, 0.05, 0.8).unwrap();
+    let [corrected] = rejections(runs, |random| {
+        let common = shared * random.normal();
+        let d: Vec<f64> = (0..5).map(|_| own * (dz + random.normal()) + common).collect();
+        [nadeau_bengio(&d, &folds, &Setting::default())]
+    });
+    println!("Nadeau-Bengio finds {:.1} %", 100.0 * corrected);
+    assert!((corrected - 0.8).abs() < slack, "{corrected}");
+    // The others from the spread seen in a large sample: the design's own spread, 1.
+    let n = 40;
+    let places: Vec<f64> = (0..n).map(|i| normal_quantile((f64::from(i) + 0.5) / f64::from(n))).collect();
+    let difference = |outcome: Outcome| outcome.tested().unwrap().detectable.unwrap().difference.unwrap();
+    let permuted = |d: &[f64]| {
+        let mean = |swaps: &[bool]| {
+            Some(d.iter().zip(swaps).map(|(d, swap)| if *swap { -d } else { *d }).sum::<f64>() / d.len() as f64)
+        };
+        permutation_by_group(d.len(), mean, &Setting { resamples: 499, ..Setting::default() })
+    };
+    let setting = Setting::default();
+    let shifts = [
+        difference(paired_t(&places, &setting)),
+        difference(wilcoxon(&places, WilcoxonForm::Auto, &setting)),
+        difference(permuted(&places)),
+    ];
+    let found = rejections(runs, |random| {
+        let noise = random.normals(n as usize);
+        let shifted = |by: f64| noise.iter().map(|x| x + by).collect::<Vec<f64>>();
+        [
+            paired_t(&shifted(shifts[0]), &setting),
+            wilcoxon(&shifted(shifts[1]), WilcoxonForm::Auto, &setting),
+            permuted(&shifted(shifts[2])),
+        ]
+    });
+    println!("paired t, Wilcoxon and permutation find {found:?}");
+    // The normal approximation of the last two is good to some per cent.
+    assert!(found.iter().all(|rate| (rate - 0.8).abs() < slack + 0.03), "{found:?}");
 }
 
 #[test]

@@ -325,10 +325,42 @@ fn resampling(cases: &mut Vec<(Value, Check)>) {
     cases.push((json!({"kind": "power", "designs": designs}), Box::new(check)));
 }
 
+fn detectable(cases: &mut Vec<(Value, Check)>) {
+    let mut random = Random(7);
+    let tables = [[9, 3, 40], [1, 11, 12], [20, 30, 400]];
+    for (n, family_size) in [(5, 1), (5, 3), (10, 2), (60, 4)] {
+        let d: Vec<f64> = random.normals(n).iter().map(|x| 0.02 + 0.03 * x).collect();
+        let setting = Setting { family_size, ..Setting::default() };
+        let alpha = setting.first_step_alpha();
+        let case = json!({"kind": "detectable", "d": d, "alpha": alpha, "power": 0.8, "n_train": 713, "n_test": 197,
+            "mcnemar": tables});
+        let check = move |answer: &Value| {
+            let first = |outcome: &Outcome| tested(outcome).detectable.unwrap().first_step_difference.unwrap();
+            let sizes = vec![FoldSizes { n_train: 713, n_test: 197 }; n];
+            // statsmodels stops its root search at 1e-6 or so.
+            close("detectable, paired t", first(&paired_t(&d, &setting)), number(&answer["paired-t"]), 1e-5, 0.0);
+            let folds = first(&nadeau_bengio(&d, &sizes, &setting));
+            close("detectable, folds", folds, number(&answer["folds"]), 1e-7, 0.0);
+            for (i, [only, other, total]) in tables.into_iter().enumerate() {
+                let table = Discordant { candidate_only: only, baseline_only: other, n: total };
+                let got = first(&mcnemar(table, McnemarForm::Exact, &setting));
+                close("detectable, McNemar", got, number(&answer["mcnemar"][i]), 1e-8, 0.0);
+                // One image a group: the same by group.
+                let signs = |count: u64, sign: i64| vec![sign; count as usize];
+                let all = [signs(only, 1), signs(other, -1), signs(total - only - other, 0)].concat();
+                let groups = GroupTable::from_parts(all, vec![1; total as usize]);
+                let got = first(&mcnemar_groups(&groups, GroupForm::Exact, &setting));
+                close("detectable, McNemar by group", got, number(&answer["mcnemar"][i]), 1e-8, 0.0);
+            }
+        };
+        cases.push((case, Box::new(check)));
+    }
+}
+
 #[test]
 fn every_test_agrees_with_its_oracle() {
     let mut cases = Vec::new();
-    for add in [tails, t_tests, signed_ranks, yes_or_no, ranks, corrections, resampling] {
+    for add in [tails, t_tests, signed_ranks, yes_or_no, ranks, corrections, resampling, detectable] {
         add(&mut cases);
     }
     let (questions, checks): (Vec<Value>, Vec<Check>) = cases.into_iter().unzip();

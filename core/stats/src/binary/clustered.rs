@@ -1,9 +1,9 @@
 //! McNemar's test when images come in groups: Obuchowski, Durkalski, and exact sign flips for few groups.
 
 use crate::{
-    Degrees, Detectable, Effect, EffectKind, Groups, Interval, IntervalMethod, Outcome, Reason, Setting, Statistic,
-    Symbol, Test, Tested,
-    distribution::{chi_square_critical, chi_square_upper, clamp_p},
+    Degrees, Detectable, Effect, EffectKind, Groups, Interval, IntervalMethod, Outcome, POWER, Reason, Setting,
+    Statistic, Symbol, Test, Tested,
+    distribution::{bisect, chi_square_critical, chi_square_upper, clamp_p},
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,32 +116,27 @@ fn score(test: Test, parts: Vec<(f64, f64)>, scale: f64, table: &GroupTable, set
         p: chi_square_upper(statistic, 1.0),
         statistic: Statistic { symbol: Symbol::ChiSquare, value: statistic },
         degrees: Degrees::One(1.0),
-        ..shell(d / w, table, setting, margin)
+        detectable: Some(Detectable::of_critical(setting, margin)),
+        ..shell(d / w, table)
     }
 }
 
 /// Every sign of every group, by dynamic programming over the whole-number sums.
 fn exact(table: &GroupTable, setting: &Setting) -> Tested {
-    let total: usize = table.differences.iter().map(|d| d.unsigned_abs() as usize).sum();
-    // chance[s] is the probability that the groups drawn positive add up to s.
-    let mut chance = vec![0.0_f64; total + 1];
-    chance[0] = 1.0;
-    let mut reached = 0;
-    for d in table.differences.iter().map(|d| d.unsigned_abs() as usize).filter(|d| *d > 0) {
-        reached += d;
-        for sum in (0..=reached).rev() {
-            chance[sum] = 0.5 * (chance[sum] + if sum >= d { chance[sum - d] } else { 0.0 });
-        }
-    }
-    // |sum of signed d| = |2 s - total|; at_least[d] is the chance of that or more.
-    let mut at_least = vec![0.0_f64; total + 2];
-    chance.iter().enumerate().for_each(|(s, mass)| at_least[(2 * s).abs_diff(total)] += mass);
-    let attainable: Vec<usize> = (0..=total).filter(|&d| at_least[d] > 0.0).collect();
-    (0..=total).rev().for_each(|d| at_least[d] += at_least[d + 1]);
+    let sizes: Vec<usize> =
+        table.differences.iter().map(|d| d.unsigned_abs() as usize).filter(|size| *size > 0).collect();
+    let total: usize = sizes.iter().sum();
+    let at_least = tails_of_signs(&sizes, 0.5);
+    let attainable: Vec<usize> = (0..=total).filter(|&d| at_least[d] > at_least[d + 1]).collect();
     let p_of = |difference: usize| clamp_p(at_least[difference]);
     let images: u64 = table.sizes.iter().sum();
     let seen = table.differences.iter().sum::<i64>();
-    let smallest_significant = |alpha: f64| attainable.iter().copied().find(|&d| p_of(d) < alpha);
+    // Groups are won with a common share; the least sum that is significant is reached with the power at that share.
+    let found = |alpha: f64| {
+        let least = attainable.iter().copied().find(|&d| p_of(d) < alpha)?;
+        let share = bisect(0.5, 1.0, |share| tails_of_signs(&sizes, share)[least] < POWER);
+        Some((2.0 * share - 1.0) * total as f64 / images as f64)
+    };
     let largest_not = attainable.iter().copied().rev().find(|&d| p_of(d) >= setting.alpha).unwrap_or(0);
     let estimate = seen as f64 / images as f64;
     let margin = largest_not as f64 / images as f64;
@@ -156,11 +151,33 @@ fn exact(table: &GroupTable, setting: &Setting) -> Tested {
         p: p_of(seen.unsigned_abs() as usize),
         statistic: Statistic { symbol: Symbol::B, value: seen as f64 },
         degrees: Degrees::None,
-        ..shell(estimate, table, setting, |alpha| smallest_significant(alpha).map(|d| d as f64 / images as f64))
+        detectable: Some(Detectable::new(setting, |alpha| (found(alpha), None))),
+        ..shell(estimate, table)
     }
 }
 
-fn shell(estimate: f64, table: &GroupTable, setting: &Setting, margin: impl Fn(f64) -> Option<f64>) -> Tested {
+/// The chance that `|sum of signed sizes|` is at least its index, each sign being positive with this chance.
+fn tails_of_signs(sizes: &[usize], positive: f64) -> Vec<f64> {
+    let total: usize = sizes.iter().sum();
+    // chance[s] is the probability that the groups drawn positive add up to s.
+    let mut chance = vec![0.0_f64; total + 1];
+    chance[0] = 1.0;
+    let mut reached = 0;
+    for &size in sizes {
+        reached += size;
+        for sum in (0..=reached).rev() {
+            let drawn = if sum >= size { chance[sum - size] } else { 0.0 };
+            chance[sum] = (1.0 - positive) * chance[sum] + positive * drawn;
+        }
+    }
+    // |sum of signed sizes| = |2 s - total|.
+    let mut at_least = vec![0.0_f64; total + 2];
+    chance.iter().enumerate().for_each(|(s, mass)| at_least[(2 * s).abs_diff(total)] += mass);
+    (0..=total).rev().for_each(|d| at_least[d] += at_least[d + 1]);
+    at_least
+}
+
+fn shell(estimate: f64, table: &GroupTable) -> Tested {
     Tested {
         test: Test::Obuchowski,
         estimate,
@@ -169,14 +186,7 @@ fn shell(estimate: f64, table: &GroupTable, setting: &Setting, margin: impl Fn(f
         statistic: Statistic { symbol: Symbol::ChiSquare, value: 0.0 },
         degrees: Degrees::None,
         effect: Some(Effect { kind: EffectKind::RawDifference, value: estimate }),
-        detectable: Some(Detectable {
-            alpha: setting.alpha,
-            difference: margin(setting.alpha),
-            standardised: None,
-            first_step_alpha: setting.first_step_alpha(),
-            first_step_difference: margin(setting.first_step_alpha()),
-            first_step_standardised: None,
-        }),
+        detectable: None,
         n_images: table.sizes.iter().sum::<u64>() as usize,
         n_groups: table.sizes.len(),
         resampling: None,

@@ -1,8 +1,8 @@
 //! McNemar's test of two proportions on the same images, each form with the interval that it inverts to.
 
 use crate::{
-    Degrees, Detectable, Effect, EffectKind, Interval, IntervalMethod, Outcome, Reason, Setting, Statistic, Symbol,
-    Test, Tested,
+    Degrees, Detectable, Effect, EffectKind, Interval, IntervalMethod, Outcome, POWER, Reason, Setting, Statistic,
+    Symbol, Test, Tested,
     distribution::{
         binomial_cdf, binomial_mass, bisect, chi_square_upper, clamp_p, fair_binomial_cdf, fair_binomial_mass,
         normal_critical,
@@ -90,8 +90,11 @@ fn test(table: Discordant, form: McnemarForm, setting: &Setting) -> Result<Teste
             (test, Statistic { symbol: Symbol::B, value: b as f64 }, Degrees::None)
         }
     };
-    // The least lopsided split of these m images that would be significant.
-    let detectable = |alpha: f64| (m.div_ceil(2)..=m).find(|&k| p_of(k) < alpha).map(|k| (2 * k - m) as f64 / n as f64);
+    // The least lopsided split of these m images that is significant, and the share of them that reaches it with the power.
+    let found = |alpha: f64| {
+        let least = (m.div_ceil(2)..=m).find(|&k| p_of(k) < alpha)?;
+        Some((2.0 * share_with_power(least, m) - 1.0) * m as f64 / n as f64)
+    };
     Ok(Tested {
         test,
         estimate,
@@ -100,18 +103,18 @@ fn test(table: Discordant, form: McnemarForm, setting: &Setting) -> Result<Teste
         statistic,
         degrees,
         effect: Some(Effect { kind: EffectKind::RawDifference, value: estimate }),
-        detectable: Some(Detectable {
-            alpha: setting.alpha,
-            difference: detectable(setting.alpha),
-            standardised: None,
-            first_step_alpha: setting.first_step_alpha(),
-            first_step_difference: detectable(setting.first_step_alpha()),
-            first_step_standardised: None,
-        }),
+        detectable: Some(Detectable::new(setting, |alpha| (found(alpha), None))),
         n_images: n as usize,
         n_groups: n as usize,
         resampling: None,
     })
+}
+
+/// The share of the `m` discordant images with which `least` of them or more, or `m - least` or fewer, are won by one side
+/// with the power.
+fn share_with_power(least: u64, m: u64) -> f64 {
+    let power = |share: f64| 1.0 - binomial_cdf(least.saturating_sub(1), m, share) + binomial_cdf(m - least, m, share);
+    bisect(0.5, 1.0, |share| power(share) < POWER)
 }
 
 fn p_of(form: McnemarForm, b: u64, m: u64) -> f64 {

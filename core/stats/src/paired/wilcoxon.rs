@@ -53,7 +53,7 @@ fn test(differences: &[f64], form: WilcoxonForm, setting: &Setting) -> Result<Te
     let walsh = WalshAverages::new(differences);
     let estimate = walsh.median();
     let interval = |alpha: f64| walsh.interval(exact, alpha);
-    let detectable = |alpha: f64| interval(alpha).map(|(low, high)| (estimate - low).max(high - estimate));
+    let critical = |alpha: f64| interval(alpha).map(|(low, high)| (estimate - low).max(high - estimate));
     let (test, p, statistic) = if exact {
         (Test::WilcoxonExact, ranks.exact_p(), Statistic { symbol: Symbol::W, value: ranks.positive })
     } else {
@@ -72,14 +72,7 @@ fn test(differences: &[f64], form: WilcoxonForm, setting: &Setting) -> Result<Te
         statistic,
         degrees: Degrees::None,
         effect: Some(Effect { kind: EffectKind::RankBiserial, value: ranks.rank_biserial() }),
-        detectable: Some(Detectable {
-            alpha: setting.alpha,
-            difference: detectable(setting.alpha),
-            standardised: None,
-            first_step_alpha: setting.first_step_alpha(),
-            first_step_difference: detectable(setting.first_step_alpha()),
-            first_step_standardised: None,
-        }),
+        detectable: Some(Detectable::of_critical(setting, critical)),
         n_images: ranks.n,
         n_groups: ranks.n,
         resampling: None,

@@ -70,7 +70,7 @@ pub(crate) fn permutation_with<S>(
         let value = null.get(rank.saturating_sub(extra).max(1) - 1).copied().filter(|v| v.is_finite())?;
         (rank > extra).then_some(value)
     };
-    let detectable = |alpha: f64| margin(alpha).filter(|v| *v < null[0] - tie);
+    let critical = |alpha: f64| margin(alpha).filter(|v| *v < null[0] - tie);
     let interval = margin(setting.alpha).map(|value| {
         let value = if p >= setting.alpha { value.max(seen.abs()) } else { value };
         let (low, high) = (seen - value, seen + value);
@@ -84,14 +84,7 @@ pub(crate) fn permutation_with<S>(
         statistic: Statistic { symbol: Symbol::Difference, value: seen },
         degrees: Degrees::None,
         effect: Some(Effect { kind: EffectKind::RawDifference, value: seen }),
-        detectable: Some(Detectable {
-            alpha: setting.alpha,
-            difference: detectable(setting.alpha),
-            standardised: None,
-            first_step_alpha: setting.first_step_alpha(),
-            first_step_difference: detectable(setting.first_step_alpha()),
-            first_step_standardised: None,
-        }),
+        detectable: Some(Detectable::of_critical(setting, critical)),
         n_images: groups,
         n_groups: groups,
         resampling: Some(Resampling { resamples: draws, seed: setting.seed, exhaustive }),
@@ -116,7 +109,8 @@ mod tests {
         let interval = tested.interval.unwrap();
         // Signs that reach 19 or more: 21 and 19 (leave out 1), 4 of 64 = .0625: not rejected.
         assert_eq!((interval.low, interval.high), (2.0, 40.0));
-        assert_eq!(tested.detectable.unwrap().difference, Some(19.0));
+        // The critical difference 19, by (z(.025) + z(.8)) / z(.025).
+        assert!((tested.detectable.unwrap().difference.unwrap() - 19.0 * 1.429_406).abs() < 1e-4);
     }
 
     #[test]
