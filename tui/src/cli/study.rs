@@ -51,6 +51,7 @@ pub enum Format {
     /// One line per cell
     Csv,
     /// Markdown tables
+    #[value(alias = "markdown")]
     Md,
     /// LaTeX tables with booktabs
     Latex,
@@ -201,9 +202,20 @@ fn keep(context: &Context, study: &StudyFile) -> Result<PathBuf> {
 pub fn read(context: &Context, name: &str) -> Result<StudyFile> {
     lightbox_store::names::check("study", name)?;
     let path = context.home.studies_dir().join(name).join("study.json");
-    let text = std::fs::read(&path)
-        .map_err(|_| Failure::bad(format!("no study is called {name:?}; `lightbox study run FILE.toml` makes one")))?;
+    let text = std::fs::read(&path).map_err(|_| Failure::bad(unknown(context, name)))?;
     serde_json::from_slice(&text).map_err(|e| StoreError::content(&path, e.to_string()).into())
+}
+
+/// Says that there is no such study, and which there are.
+fn unknown(context: &Context, name: &str) -> String {
+    let folders = std::fs::read_dir(context.home.studies_dir()).into_iter().flatten().flatten();
+    let studies = folders.filter(|entry| entry.path().join("study.json").is_file());
+    let mut known: Vec<String> = studies.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    known.sort();
+    if known.is_empty() {
+        return format!("no study is called {name:?}; there is none yet, `lightbox study run FILE.toml` makes one");
+    }
+    format!("no study is called {name:?}; there are: {}", known.join(", "))
 }
 
 /// The groups of a study.
