@@ -1,22 +1,8 @@
-//! From the statistics' records to cells and notes of a table.
+//! From the statistics' records to the cells of a table.
 
-use std::collections::BTreeSet;
-
-use lightbox_stats::{Better, Comparison as Tested, Correction, EffectKind, MetricId, Note, Outcome};
+use lightbox_stats::{Better, Comparison as Tested, EffectKind, MetricId, Note, Outcome};
 
 use crate::table::{Column, Comparison};
-
-/// What notes need to know of a design.
-pub(crate) trait Figures {
-    /// Adjustment within a family.
-    fn correction(&self) -> Correction;
-    /// Whether the baseline was moved after the fact.
-    fn post_hoc(&self) -> bool;
-    /// The confirmatory metric.
-    fn primary(&self) -> Option<MetricId>;
-    /// Comparisons in a family.
-    fn planned(&self) -> usize;
-}
 
 /// The column of a metric.
 pub(crate) fn column(metric: MetricId, primary: bool) -> Column {
@@ -68,6 +54,7 @@ pub(crate) fn from_comparison(tested: &Tested) -> Comparison {
         test: record.map(|r| r.test.name().to_owned()).unwrap_or_default(),
         n_images: tested.n_images,
         n_groups: tested.n_groups,
+        counts: counts(tested),
         reason,
     }
 }
@@ -81,84 +68,22 @@ fn effect_name(kind: EffectKind) -> &'static str {
     }
 }
 
-/// Notes under a table: tests and families, markers, detectable differences, reasons for dashes.
-pub(crate) fn notes_of_family(families: &[Vec<Tested>], design: &impl Figures) -> Vec<String> {
-    let all = || families.iter().flatten();
-    let tests: BTreeSet<&str> = all().filter_map(|c| c.outcome.tested()).map(|t| t.test.name()).collect();
-    let mut notes = Vec::new();
-    if !tests.is_empty() {
-        let tests: Vec<&str> = tests.into_iter().collect();
-        let family = match design.correction() {
-            Correction::None => "unadjusted".to_owned(),
-            correction => format!("{} over {} per metric", correction.name(), design.planned()),
-        };
-        notes.push(format!("tests: {}; {family}; * p<.05 ** p<.01 *** p<.001", tests.join(", ")));
-    }
-    match design.primary() {
-        Some(metric) => notes.push(format!("† {} is confirmatory, the others are exploratory", metric.name())),
-        None => notes.push("all metrics are exploratory".to_owned()),
-    }
-    if design.post_hoc() {
-        notes.push("post hoc: the baseline was chosen after the study".to_owned());
-    }
-    notes.extend(conditions(families));
-    notes.extend(detectable(families, design));
-    let reasons: BTreeSet<String> = all()
-        .filter_map(|c| c.outcome.reason().map(|r| format!("–: {r} ({})", c.metric.name())))
-        .chain(all().filter(|c| crate::models::is_identical(c)).map(|_| "≡: identical by construction".to_owned()))
-        .collect();
-    notes.extend(reasons);
-    notes
-}
-
-/// What the comparisons depend on, each condition once: metrics with values in fewer folds have fewer strata.
-fn conditions(families: &[Vec<Tested>]) -> Vec<String> {
-    let notes = || families.iter().flatten().flat_map(|c| &c.notes);
-    let strata = |n: &Note| if let Note::ConditionalOnNetworks { strata } = n { Some(*strata) } else { None };
-    let (fewest, most) = (notes().filter_map(strata).min(), notes().filter_map(strata).max());
-    let networks = match (fewest, most) {
-        (Some(fewest), Some(most)) if fewest < most => {
-            Some(format!("conditional on the networks, {fewest} to {most} folds as strata, by metric"))
-        }
-        (_, most) => most.map(|strata| Note::ConditionalOnNetworks { strata }.to_string()),
+/// What a comparison rests on, in words: folds or groups, then images.
+pub(crate) fn counts(tested: &Tested) -> String {
+    let images = count(tested.n_images, "image");
+    let by_image = tested.notes.contains(&Note::SplitByImage);
+    let of_tests = match (tested.n_folds, by_image) {
+        (Some(folds), _) => format!("{}, {images}", count(folds, "fold")),
+        (None, false) if tested.n_groups > 0 => format!("{}, {images}", count(tested.n_groups, "group")),
+        _ => images,
     };
-    let others: BTreeSet<String> = notes().filter(|n| strata(n).is_none()).map(ToString::to_string).collect();
-    networks.into_iter().chain(others.into_iter().filter(|n| n != "split by image")).collect()
-}
-
-/// The smallest difference that the design could have called significant, for the confirmatory metric or the first one.
-fn detectable(families: &[Vec<Tested>], design: &impl Figures) -> Option<String> {
-    let of = |metric: MetricId| families.iter().find(|f| f.first().is_some_and(|c| c.metric == metric));
-    let family = design.primary().and_then(of).or_else(|| families.first())?;
-    let metric = family.first()?.metric;
-    let smallest = |pick: fn(&lightbox_stats::Detectable) -> Option<f64>| {
-        family
-            .iter()
-            .filter_map(|c| c.outcome.tested()?.detectable.as_ref().and_then(pick))
-            .filter(|v| v.is_finite())
-            .fold(None, |least: Option<f64>, v| Some(least.map_or(v, |l| l.min(v))))
-    };
-    let plain = smallest(|d| d.difference)?;
-    let first = smallest(|d| d.first_step_difference);
-    let first = first.map(|d| format!(", {} at the first step of the adjustment", readable(d))).unwrap_or_default();
-    Some(format!("detectable: a difference of {} in {}{first}", readable(plain), metric.name()))
-}
-
-/// Three decimals, and as many more as two significant digits need: a small difference must not read as none.
-fn readable(value: f64) -> String {
-    let leading = if value > 0.0 { -value.log10().floor() } else { 0.0 };
-    format!("{value:.*}", (leading as usize + 1).clamp(3, 12))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::readable;
-
-    #[test]
-    fn a_small_difference_does_not_read_as_none() {
-        assert_eq!(readable(0.12345), "0.123");
-        assert_eq!(readable(0.000_412_9), "0.00041");
-        assert_eq!(readable(12.5), "12.500");
-        assert_eq!(readable(0.0), "0.000");
+    match tested.n_seeds {
+        Some(seeds) => format!("{of_tests}, {}", count(seeds, "seed")),
+        None => of_tests,
     }
+}
+
+/// A number of things.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
 }

@@ -1,10 +1,12 @@
 //! Reads finished runs: predictions of each model's folds and seeds, and scores of each explanation method.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lightbox_store::run::{ExplainScore, ExplainScores, PredictionRow, TrainConfig};
-use lightbox_store::{JobKind, RunDir, RunId, RunStatus, StoreError};
+use lightbox_store::{GroupId, JobKind, RunDir, RunId, RunStatus, StoreError};
 use serde_json::Value;
+
+use crate::settings::{Training, described, explain_options, labels, settings};
 
 /// A finished training run with its test predictions.
 #[derive(Clone, Debug)]
@@ -21,11 +23,15 @@ pub struct TrainedRun {
     pub n_train: usize,
 }
 
-/// The finished runs of one model on one dataset, ordered by seed and fold.
+/// The finished runs of one group: a model with its settings on one dataset, ordered by seed and fold.
 #[derive(Clone, Debug)]
 pub struct ModelRuns {
+    /// What it is called among the others: the model's id, and what differs where one model is there several times.
+    pub label: String,
     /// Model id.
     pub model: String,
+    /// Their group.
+    pub group: GroupId,
     /// Its runs.
     pub runs: Vec<TrainedRun>,
 }
@@ -37,8 +43,14 @@ pub struct ExplainedRun {
     pub id: RunId,
     /// The trained run whose network was explained.
     pub parent: RunId,
-    /// Model whose predictions were explained.
-    pub model: String,
+    /// Its group.
+    pub group: GroupId,
+    /// What the network whose predictions were explained is called: its model and options.
+    pub network: String,
+    /// The group of that network's training.
+    pub trained: GroupId,
+    /// What was explained and how: target, part, layers, parameters.
+    pub options: String,
     /// Fold of that network, the stratum of its images.
     pub fold: usize,
     /// Whether a patient or lesion is known.
@@ -53,40 +65,63 @@ pub struct ExplainedRun {
     pub identical: Vec<(String, String)>,
 }
 
-/// Models by dataset, both in the order of first appearance.
+/// Groups by dataset, both in the order of first appearance.
 pub type ByDataset = Vec<(String, Vec<ModelRuns>)>;
 
-/// What is not there yet, for a note under the table.
-pub type Unfinished = Vec<String>;
+/// A run that is not finished, for a note under its dataset's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The dataset.
+    pub dataset: String,
+    /// Which run, and its state.
+    pub what: String,
+}
 
-/// Reads the finished training runs among `runs`, by dataset and model in the order of first appearance.
+/// Reads the finished training runs among `runs`, by dataset and group in the order of first appearance.
 ///
 /// # Errors
 /// When a finished run's file cannot be read.
-pub fn trained(runs: &[RunDir]) -> Result<(ByDataset, Unfinished), StoreError> {
+pub fn trained(runs: &[RunDir]) -> Result<(ByDataset, Vec<Unfinished>), StoreError> {
     let mut datasets: ByDataset = Vec::new();
     let mut unfinished = Vec::new();
     for run in runs {
         let config = run.config()?;
         let JobKind::Train(train) = config.job else { continue };
+        let dataset = train.dataset.name.clone();
         let status = run.status()?;
         if status != RunStatus::Finished {
-            unfinished.push(format!("{} is {}", config.run, status.word()));
+            unfinished.push(Unfinished { dataset, what: format!("{} is {}", config.run, status.word()) });
             continue;
         }
-        let dataset = train.dataset.name.clone();
-        let model = train.model.id.clone();
+        let (model, group) = (train.model.id.clone(), config.group);
         let loaded = load(run, config.run, *train)?;
         let models = entry(&mut datasets, |(name, _)| *name == dataset, || (dataset.clone(), Vec::new()));
-        let runs = entry(&mut models.1, |m| m.model == model, || ModelRuns { model: model.clone(), runs: Vec::new() });
-        runs.runs.push(loaded);
+        let make = || ModelRuns { label: String::new(), model: model.clone(), group: group.clone(), runs: Vec::new() };
+        entry(&mut models.1, |m| m.model == model && m.group == group, make).runs.push(loaded);
     }
     for (_, models) in &mut datasets {
-        for model in models {
+        for model in models.iter_mut() {
             model.runs.sort_by_key(|r| (r.config.seed, r.config.split.fold));
         }
+        label(models);
     }
     Ok((datasets, unfinished))
+}
+
+/// Gives every group of a table a label of its own.
+fn label(models: &mut [ModelRuns]) {
+    let training = |m: &ModelRuns| {
+        let mut of_group = m.runs.first().map(|r| settings(&r.config)).unwrap_or_default();
+        let seeds: BTreeSet<u64> = m.runs.iter().map(|r| r.config.seed).collect();
+        of_group.insert("seed".into(), seeds.iter().map(u64::to_string).collect::<Vec<_>>().join("+"));
+        of_group
+    };
+    let trainings: Vec<Training<'_>> =
+        models.iter().map(|m| Training { model: &m.model, settings: training(m), group: &m.group }).collect();
+    let labels = labels(&trainings);
+    for (model, label) in models.iter_mut().zip(labels) {
+        model.label = label;
+    }
 }
 
 fn entry<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> &mut T {
@@ -114,7 +149,7 @@ fn load(run: &RunDir, id: RunId, config: TrainConfig) -> Result<TrainedRun, Stor
 pub fn explained(
     runs: &[RunDir],
     parents: impl Fn(&RunId) -> Result<RunDir, StoreError>,
-) -> Result<(Vec<ExplainedRun>, Unfinished), StoreError> {
+) -> Result<(Vec<ExplainedRun>, Vec<Unfinished>), StoreError> {
     let mut loaded = Vec::new();
     let mut unfinished = Vec::new();
     for run in runs {
@@ -122,7 +157,8 @@ pub fn explained(
         let JobKind::ExplainEval(explain) = config.job else { continue };
         let status = run.status()?;
         if status != RunStatus::Finished {
-            unfinished.push(format!("{} is {}", config.run, status.word()));
+            let what = format!("{} is {}", config.run, status.word());
+            unfinished.push(Unfinished { dataset: explain.dataset.name.clone(), what });
             continue;
         }
         let parent = parents(&explain.parent)?.config()?;
@@ -131,8 +167,11 @@ pub fn explained(
         };
         loaded.push(ExplainedRun {
             id: config.run,
+            group: config.group,
+            network: described(&train),
+            trained: parent.group,
+            options: explain_options(&explain),
             parent: explain.parent,
-            model: train.model.id.clone(),
             fold: train.split.fold,
             grouped: explain.dataset.grouped,
             dataset: explain.dataset.name.clone(),
@@ -158,15 +197,14 @@ pub fn incomparable(models: &[ModelRuns]) -> Option<String> {
     let fingerprint = |m: &ModelRuns| m.runs.first().map(|r| r.config.dataset.fingerprint.clone());
     models.iter().skip(1).find_map(|other| {
         if fingerprint(other) != fingerprint(first) {
-            return Some(format!("{} and {} saw different versions of the dataset", first.model, other.model));
+            return Some(format!("{} and {} saw different versions of the dataset", first.label, other.label));
         }
         let (a, b) = (design(first), design(other));
-        let hashes =
-            |d: &[(String, usize, u64)]| d.iter().map(|x| x.0.clone()).collect::<std::collections::BTreeSet<_>>();
+        let hashes = |d: &[(String, usize, u64)]| d.iter().map(|x| x.0.clone()).collect::<BTreeSet<_>>();
         if hashes(&a) != hashes(&b) {
-            return Some(format!("{} and {} were trained on different splits", first.model, other.model));
+            return Some(format!("{} and {} were trained on different splits", first.label, other.label));
         }
-        (a != b).then(|| format!("{} and {} do not have the same finished folds and seeds", first.model, other.model))
+        (a != b).then(|| format!("{} and {} do not have the same finished folds and seeds", first.label, other.label))
     })
 }
 

@@ -2,11 +2,16 @@
 
 mod cell;
 pub mod collect;
+pub mod latest;
 pub mod methods;
 pub mod models;
+mod notes;
+mod number;
 pub mod render;
+pub mod settings;
 pub mod table;
 
+pub use number::readable;
 pub use table::{Cell, Column, Comparison, Row, Table};
 
 /// Why a table cannot be made.

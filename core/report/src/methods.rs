@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lightbox_stats::{
-    Correction, Direction, ExplanationTest, Groups, MetricId, Outcome, Setting, adjust_family, compare_explanations,
+    Comparison as Tested, Correction, Direction, ExplanationTest, Groups, Kind, MetricId, Outcome, Setting,
+    adjust_family, compare_explanations,
 };
 use lightbox_store::run::ExplainScore;
 use serde::Serialize;
 
 use crate::ReportError;
-use crate::cell::{Figures, column, from_comparison, moments, notes_of_family};
+use crate::cell::{column, count, from_comparison, moments};
 use crate::collect::{ExplainedRun, Score, scores};
+use crate::notes::{Figures, Shown, without_value};
 use crate::table::{Cell, Column, Comparison, Row, Table};
 
 /// Which images a table is about.
@@ -83,12 +85,13 @@ pub fn methods_table(
         return Err(ReportError::Input("no finished explanation run".into()));
     };
     let mut columns = Vec::new();
-    let mut rows: Vec<Row> = design.methods.iter().map(|m| Row { name: m.clone(), cells: Vec::new() }).collect();
-    let mut families = Vec::new();
-    let mut images: BTreeSet<(usize, &str)> = BTreeSet::new();
+    let mut rows: Vec<Row> =
+        design.methods.iter().map(|m| Row { name: m.clone(), group: None, cells: Vec::new() }).collect();
+    let mut families: Vec<(Vec<Tested>, BTreeMap<String, usize>)> = Vec::new();
+    let mut images: BTreeMap<(usize, &str), &str> = BTreeMap::new();
     for &metric in &design.metrics {
         let by_method = keyed(runs, metric.id(), selection);
-        images.extend(by_method.values().flat_map(|k| k.keys().copied()));
+        images.extend(by_method.values().flatten().map(|(key, score)| (*key, score.row.group)));
         let mut family = Vec::new();
         let mut of_baseline = BTreeMap::new();
         for (i, a) in design.methods.iter().enumerate() {
@@ -113,12 +116,16 @@ pub fn methods_table(
             row.cells.push(cell(by_method.get(row.name.as_str()), comparison));
         }
         columns.push(column(metric, design.primary == Some(metric)));
-        families.push(family);
+        families.push((family, of_baseline));
     }
     add_time(runs, selection, &mut columns, &mut rows);
     let mut notes = vec![format!("figures: mean ± sd over images; family: all {} pairs of methods", design.planned())];
-    notes.extend(notes_of_family(&families, design));
+    let shown: Vec<Vec<Shown<'_>>> = families.iter().map(|(family, places)| shown(family, places, design)).collect();
+    notes.extend(means_of_groups(&shown));
+    notes.extend(crate::notes::notes(&shown, design));
     notes.extend(status_notes(runs, selection));
+    notes.extend(without_value(&columns, &rows));
+    notes.extend(networks(runs));
     if !first.grouped {
         notes.push("split by image: no patient or lesion is known".to_owned());
     }
@@ -126,9 +133,9 @@ pub fn methods_table(
         title: format!(
             "{} · explanations of {} · {} · {} · baseline {}",
             first.dataset,
-            first.model,
+            distinct(runs.iter().map(|r| r.network.as_str())),
             selection.words(),
-            count(images.len(), "image"),
+            sizes(&images, first.grouped),
             design.baseline
         ),
         dataset: first.dataset.clone(),
@@ -142,8 +149,55 @@ pub fn methods_table(
     })
 }
 
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
+/// The pairs with the baseline, in the order of the rows.
+fn shown<'a>(family: &'a [Tested], places: &BTreeMap<String, usize>, design: &'a MethodDesign) -> Vec<Shown<'a>> {
+    let pair = |row: &'a String| Some(Shown { row, tested: &family[*places.get(row)?] });
+    design.methods.iter().filter_map(pair).collect()
+}
+
+/// Said where the difference of two figures is not the tested one: figures are means over images, tests of values over
+/// groups, each of which counts once.
+fn means_of_groups(columns: &[Vec<Shown<'_>>]) -> Option<String> {
+    let by_group =
+        |s: &&Shown<'_>| s.tested.metric.kind() == Kind::Explanation && s.tested.n_groups < s.tested.n_images;
+    columns.iter().flatten().find(by_group)?;
+    Some("differences and tests of values: on group means, each group once; figures count each image once".to_owned())
+}
+
+/// What the table rests on, for example `3 folds, 360 images of 120 groups`.
+fn sizes(images: &BTreeMap<(usize, &str), &str>, grouped: bool) -> String {
+    let folds: BTreeSet<usize> = images.keys().map(|(fold, _)| *fold).collect();
+    let folds = if folds.len() > 1 { format!("{}, ", count(folds.len(), "fold")) } else { String::new() };
+    let n = count(images.len(), "image");
+    if !grouped {
+        return format!("{folds}{n}");
+    }
+    // An image without a group stands alone.
+    let groups: BTreeSet<(bool, &str)> = images
+        .iter()
+        .map(|((_, image), group)| if group.is_empty() { (false, *image) } else { (true, *group) })
+        .collect();
+    format!("{folds}{n} of {}", count(groups.len(), "group"))
+}
+
+/// Where the explanations and their networks are, and with which options they were made.
+fn networks(runs: &[ExplainedRun]) -> Option<String> {
+    let explanations = distinct(runs.iter().map(|r| r.group.0.as_str()));
+    let networks = distinct(runs.iter().map(|r| r.trained.0.as_str()));
+    let options = distinct(runs.iter().map(|r| r.options.as_str()));
+    let n = count(runs.len(), "network");
+    (!runs.is_empty()).then(|| format!("explanations {explanations} ({options}) of {n} of {networks}"))
+}
+
+/// Texts, each once, in their order.
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for text in texts {
+        if !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    seen.join(", ")
 }
 
 fn keyed<'a>(runs: &'a [ExplainedRun], metric: &str, selection: &Selection) -> BTreeMap<&'a str, Keyed<'a>> {
@@ -164,7 +218,7 @@ fn compare(
     metric: MetricId,
     grouped: bool,
     design: &MethodDesign,
-) -> Result<Option<lightbox_stats::Comparison>, ReportError> {
+) -> Result<Option<Tested>, ReportError> {
     let (Some(a), Some(b)) = (by_method.get(candidate), by_method.get(baseline)) else { return Ok(None) };
     let keys: Vec<&(usize, &str)> = a.keys().filter(|k| b.contains_key(*k)).collect();
     if keys.is_empty() {
@@ -246,5 +300,8 @@ impl Figures for MethodDesign {
     }
     fn planned(&self) -> usize {
         self.methods.len() * self.methods.len().saturating_sub(1) / 2
+    }
+    fn baseline(&self) -> &str {
+        &self.baseline
     }
 }

@@ -1,20 +1,23 @@
 //! The table of models on one dataset: estimates over folds, seeds or one test set, each model tested against the baseline.
 
+use std::collections::BTreeSet;
+
 use lightbox_stats::{
-    Comparison as Tested, Correction, FoldSizes, FoldTest, Groups, MetricId, Outcome, PredictionTest, Predictions,
-    Setting, adjust_family, compare_folds, compare_predictions, compare_seeds, evaluate_metric, interval_of_metric,
+    Comparison as Tested, Correction, FoldSizes, FoldTest, Groups, MetricId, PredictionTest, Predictions, Setting,
+    adjust_family, compare_folds, compare_predictions, compare_seeds, evaluate_metric, interval_of_metric,
 };
 
 use crate::ReportError;
-use crate::cell::{Figures, column, from_comparison, moments, notes_of_family};
+use crate::cell::{column, count, from_comparison, moments};
 use crate::collect::{ModelRuns, TrainedRun, incomparable, initialisation};
 use crate::methods::Selection;
-use crate::table::{Cell, Row, Table};
+use crate::notes::{Figures, Shown, notes, without_value};
+use crate::table::{Cell, Column, Row, Table};
 
 /// How results are tested; fixed before they are seen.
 #[derive(Clone, Debug)]
 pub struct Design {
-    /// The model that the others are compared with.
+    /// The row that the others are compared with: its label or group, or a model's id where only one row has it.
     pub baseline: String,
     /// True when the baseline was moved after the fact.
     pub post_hoc: bool,
@@ -47,7 +50,7 @@ enum Repetition {
 
 impl Repetition {
     fn of(runs: &[TrainedRun]) -> Self {
-        let folds: std::collections::BTreeSet<usize> = runs.iter().map(|r| r.config.split.fold).collect();
+        let folds: BTreeSet<usize> = runs.iter().map(|r| r.config.split.fold).collect();
         match (folds.len(), runs.len()) {
             (0 | 1, 0 | 1) => Self::Single,
             (0 | 1, _) => Self::Seeds,
@@ -71,45 +74,42 @@ pub fn default_metrics(binary_with_positive: bool) -> Vec<MetricId> {
 /// # Errors
 /// When the baseline is not among the models, the models' splits differ, or predictions are not sound.
 pub fn models_table(dataset: &str, models: &[ModelRuns], design: &Design) -> Result<Table, ReportError> {
-    let Some(baseline) = models.iter().find(|m| m.model == design.baseline) else {
-        let known: Vec<&str> = models.iter().map(|m| m.model.as_str()).collect();
-        let message = format!(
-            "baseline {:?} has no finished runs on {dataset}; there are: {}",
-            design.baseline,
-            known.join(", ")
-        );
-        return Err(ReportError::Input(message));
-    };
+    let baseline = named(dataset, models, &design.baseline)?;
+    let design = &Design { baseline: baseline.label.clone(), ..design.clone() };
     if let Some(why) = incomparable(models) {
         return Err(ReportError::Input(format!("{dataset}: {why}; such models cannot be compared")));
     }
     let repetition = Repetition::of(&baseline.runs);
     let mut columns = Vec::new();
-    let mut rows: Vec<Row> = models.iter().map(|m| Row { name: m.model.clone(), cells: Vec::new() }).collect();
-    let mut comparisons = Vec::new();
+    let row = |m: &ModelRuns| Row { name: m.label.clone(), group: Some(m.group.0.clone()), cells: Vec::new() };
+    let mut rows: Vec<Row> = models.iter().map(row).collect();
+    let others: Vec<&ModelRuns> = models.iter().filter(|m| m.label != baseline.label).collect();
+    let mut families = Vec::new();
     for &metric in &design.metrics {
         let Some(figures) = figures(models, metric, repetition, design)? else { continue };
-        let mut family = Vec::new();
-        for model in models.iter().filter(|m| m.model != baseline.model) {
-            family.push(compare(model, baseline, metric, repetition, design)?);
-        }
-        adjust_family(&mut family, design.planned_models.saturating_sub(1), design.correction);
+        let compared: Result<Vec<Tested>, ReportError> =
+            others.iter().map(|model| compare(model, baseline, metric, repetition, design)).collect();
+        let mut family = compared?;
+        adjust_family(&mut family, design.planned(), design.correction);
         let mut tested = family.iter();
         for ((row, model), cell) in rows.iter_mut().zip(models).zip(figures) {
-            let comparison = if model.model == baseline.model { None } else { tested.next().map(from_comparison) };
+            let comparison = if model.label == baseline.label { None } else { tested.next().map(from_comparison) };
             row.cells.push(Cell { comparison, ..cell });
         }
         columns.push(column(metric, design.primary == Some(metric)));
-        comparisons.push(family);
+        families.push(family);
     }
     add_costs(models, &mut columns, &mut rows);
-    let mut notes = notes_of_family(&comparisons, design);
+    let shown: Vec<Vec<Shown<'_>>> = families.iter().map(|family| shown(&others, family)).collect();
+    let mut notes = notes(&shown, design);
     notes.extend(notes_of_runs(baseline, models, repetition));
+    notes.extend(fewer_folds(&columns, &rows, models, repetition));
+    notes.extend(without_value(&columns, &rows));
     Ok(Table {
         title: title(dataset, baseline, repetition),
         dataset: dataset.to_owned(),
         row_kind: "model".into(),
-        baseline: baseline.model.clone(),
+        baseline: baseline.label.clone(),
         runs: models.iter().flat_map(|m| &m.runs).map(|r| r.id.0.clone()).collect(),
         images: Selection::All,
         columns,
@@ -118,28 +118,92 @@ pub fn models_table(dataset: &str, models: &[ModelRuns], design: &Design) -> Res
     })
 }
 
+/// The row that a name stands for: a label, a group, or a model's id that one row alone has.
+///
+/// # Errors
+/// When no row has the name or several do; the sentence says which there are.
+pub fn named<'a>(dataset: &str, models: &'a [ModelRuns], name: &str) -> Result<&'a ModelRuns, ReportError> {
+    if let Some(exact) = models.iter().find(|m| m.label == name || m.group.0 == name) {
+        return Ok(exact);
+    }
+    let labels = |models: &[&ModelRuns]| models.iter().map(|m| m.label.as_str()).collect::<Vec<_>>().join(", ");
+    let of_model: Vec<&ModelRuns> = models.iter().filter(|m| m.model == name).collect();
+    match of_model.as_slice() {
+        [only] => Ok(only),
+        [] => {
+            let known = labels(&models.iter().collect::<Vec<_>>());
+            Err(ReportError::Input(format!("baseline {name:?} has no finished runs on {dataset}; there are: {known}")))
+        }
+        several => Err(ReportError::Input(format!(
+            "baseline {name:?} stands for several rows on {dataset}; name one: {}",
+            labels(several)
+        ))),
+    }
+}
+
+fn shown<'a>(others: &[&'a ModelRuns], family: &'a [Tested]) -> Vec<Shown<'a>> {
+    others.iter().zip(family).map(|(model, tested)| Shown { row: &model.label, tested }).collect()
+}
+
 fn title(dataset: &str, baseline: &ModelRuns, repetition: Repetition) -> String {
     let design = match repetition {
         Repetition::Folds => format!("{} folds", baseline.runs.len()),
         Repetition::Seeds => format!("one test set, {} seeds", baseline.runs.len()),
         Repetition::Single => "one test set".to_owned(),
     };
-    format!("{dataset} · {design} · baseline {}", baseline.model)
+    format!("{dataset} · {design} · baseline {}", baseline.label)
 }
 
 fn notes_of_runs(baseline: &ModelRuns, models: &[ModelRuns], repetition: Repetition) -> Vec<String> {
     let grouped = baseline.runs.iter().all(|r| r.config.dataset.grouped);
     let units = if grouped { "groups" } else { "images" };
+    let on = images_and_groups(baseline);
     let mut notes = vec![match repetition {
-        Repetition::Folds => "figures: mean ± sd over folds".to_owned(),
-        Repetition::Seeds => "figures: mean ± sd over seeds".to_owned(),
-        Repetition::Single => format!("figures: value [95 % BCa bootstrap interval over {units}]"),
+        Repetition::Folds => format!("figures: mean ± sd over {}; {on}", count(baseline.runs.len(), "fold")),
+        Repetition::Seeds => format!("figures: mean ± sd over {}; {on}", count(baseline.runs.len(), "seed")),
+        Repetition::Single => format!("figures: value [95 % BCa bootstrap interval over {units}]; {on}"),
     }];
     notes.push(format!("models {}", initialisation(models)));
     if !grouped {
         notes.push("split by image: no patient or lesion is known".to_owned());
     }
     notes
+}
+
+/// What the figures rest on, for example `360 test images of 120 groups`.
+fn images_and_groups(model: &ModelRuns) -> String {
+    let rows = || model.runs.iter().flat_map(|r| &r.test);
+    let images: BTreeSet<&str> = rows().map(|r| r.image.as_str()).collect();
+    let images = count(images.len(), "test image");
+    if model.runs.iter().any(|r| !r.config.dataset.grouped) {
+        return images;
+    }
+    // An image without a group stands alone.
+    let groups: BTreeSet<(bool, &str)> =
+        rows().map(|r| if r.group.is_empty() { (false, &*r.image) } else { (true, &*r.group) }).collect();
+    format!("{images} of {}", count(groups.len(), "group"))
+}
+
+/// Which figures rest on fewer folds or seeds than there are: a metric may be undefined in some, as AUROC is where a class
+/// is missing.
+fn fewer_folds(columns: &[Column], rows: &[Row], models: &[ModelRuns], repetition: Repetition) -> Vec<String> {
+    let unit = match repetition {
+        Repetition::Folds => "folds",
+        Repetition::Seeds => "seeds",
+        Repetition::Single => return Vec::new(),
+    };
+    let mut lines = Vec::new();
+    for (at, column) in columns.iter().enumerate() {
+        let fewer = rows.iter().zip(models).filter_map(|(row, model)| {
+            let n = row.cells.get(at)?.n;
+            (n > 0 && n < model.runs.len()).then(|| format!("{n} of {} {unit} for {}", model.runs.len(), row.name))
+        });
+        let fewer: Vec<String> = fewer.collect();
+        if !fewer.is_empty() {
+            lines.push(format!("{}: undefined in some {unit}; figures from {}", column.name, fewer.join(", ")));
+        }
+    }
+    lines
 }
 
 /// Cells of one metric for all models; none when the metric does not apply to these runs.
@@ -244,7 +308,7 @@ fn groups(run: &TrainedRun) -> Groups {
 }
 
 /// Parameters and throughput stand beside the metrics, untested.
-fn add_costs(models: &[ModelRuns], columns: &mut Vec<crate::table::Column>, rows: &mut [Row]) {
+fn add_costs(models: &[ModelRuns], columns: &mut Vec<Column>, rows: &mut [Row]) {
     for (metric, key) in [(MetricId::Parameters, "parameters"), (MetricId::ImagesPerSecond, "images_per_second")] {
         let values: Vec<Vec<f64>> =
             models.iter().map(|m| m.runs.iter().filter_map(|r| r.metrics[key].as_f64()).collect()).collect();
@@ -272,9 +336,7 @@ impl Figures for Design {
     fn planned(&self) -> usize {
         self.planned_models.saturating_sub(1)
     }
-}
-
-/// Whether a comparison found both sides the same by construction; used by the pairwise listing.
-pub(crate) fn is_identical(comparison: &Tested) -> bool {
-    matches!(comparison.outcome, Outcome::Identical)
+    fn baseline(&self) -> &str {
+        &self.baseline
+    }
 }

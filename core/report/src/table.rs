@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::methods::Selection;
+use crate::number::readable;
 
 /// A table: models or methods down, metrics across.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,8 +47,10 @@ pub struct Column {
 /// A row: one model or method.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Model or method id.
+    /// Model or method: its id, and what tells it apart where a model is there several times.
     pub name: String,
+    /// Group of the model's runs; none for methods.
+    pub group: Option<String>,
     /// One cell a column.
     pub cells: Vec<Cell>,
 }
@@ -92,8 +95,10 @@ pub struct Comparison {
     pub test: String,
     /// Images behind the test.
     pub n_images: usize,
-    /// Independent units behind it.
+    /// Independent units behind it: groups where known, else images; folds where folds are compared.
     pub n_groups: usize,
+    /// All that is behind it in words, for example `3 folds, 360 images`.
+    pub counts: String,
     /// Why there is no p, or that there is nothing to test.
     pub reason: Option<String>,
 }
@@ -109,10 +114,15 @@ impl Cell {
     /// The estimate and its spread as text, for example `0.851 ±0.010`; empty when there is none.
     pub fn figure(&self, decimals: usize) -> String {
         match (self.estimate, self.sd, self.interval) {
-            (Some(e), Some(sd), _) => format!("{e:.decimals$} ±{sd:.decimals$}"),
-            (Some(e), None, Some((low, high))) => format!("{e:.decimals$} [{low:.decimals$}, {high:.decimals$}]"),
-            (Some(e), None, None) => format!("{e:.decimals$}"),
+            (Some(e), Some(sd), _) => format!("{} ±{}", readable(e, decimals), readable(sd, decimals)),
+            (Some(e), None, Some(ends)) => format!("{} {}", readable(e, decimals), bracketed(ends, decimals)),
+            (Some(e), None, None) => readable(e, decimals),
             (None, ..) => "–".to_owned(),
         }
     }
+}
+
+/// An interval as text.
+pub fn bracketed((low, high): (f64, f64), decimals: usize) -> String {
+    format!("[{}, {}]", readable(low, decimals), readable(high, decimals))
 }

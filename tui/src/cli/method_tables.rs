@@ -1,14 +1,15 @@
 //! Tables of explanation methods: of a study as its file asks for them, or of a group that belongs to none.
 
 use lightbox_report::Table;
-use lightbox_report::collect::explained;
+use lightbox_report::collect::{Unfinished, explained};
+use lightbox_report::latest::{Latest, latest};
 use lightbox_report::methods::{MethodDesign, Selection, methods_table};
 use lightbox_stats::{Correction, MetricId};
-use lightbox_store::run::{ExplainConfig, resolve};
+use lightbox_store::run::{DeviceChoice, ExplainConfig, resolve};
 use lightbox_store::study::StudyFile;
-use lightbox_store::{GroupId, JobKind, RunDir, RunId, StoreError};
+use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, RunId, StoreError};
 
-use super::results::{add_unfinished, correction, metrics};
+use super::results::{add_unfinished, correction, left_out, metrics};
 use super::{Context, study};
 use crate::failure::Result;
 
@@ -51,24 +52,44 @@ pub fn of_group(context: &Context, runs: &[RunDir], shown: &[MetricId]) -> Resul
     of_runs(context, runs, &design, false)
 }
 
-/// The tables of those of `runs` that explain: the last group for each group of trainings.
-pub fn of_latest(context: &Context, runs: &[RunDir], shown: &[MetricId]) -> Result<Vec<Table>> {
-    let mut last: Vec<(GroupId, GroupId, Vec<RunDir>)> = Vec::new();
-    for run in runs {
-        let Some(config) = explain_config(run)? else { continue };
+/// What makes explanations repetitions of one experiment: the trainings explained, and everything asked for but where and
+/// how fast it ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    trained: GroupId,
+    config: ExplainConfig,
+}
+
+/// Of each explanation among `runs` the latest group that finished.
+pub fn latest_groups(context: &Context, runs: &[RunDir]) -> Result<Latest<Explained>> {
+    let key = |config: &JobConfig| {
+        let JobKind::ExplainEval(explain) = &config.job else { return None };
         // A training that was removed takes its explanations' networks with it: there is nothing to say about them.
-        let Ok(parent) = parent(context, &config.parent).and_then(|parent| parent.config()) else { continue };
-        let group = run.config()?.group;
-        match last.iter_mut().find(|(trained, ..)| *trained == parent.group) {
-            Some((_, known, members)) if *known == group => members.push(run.clone()),
-            Some(entry) => *entry = (parent.group, group, vec![run.clone()]),
-            None => last.push((parent.group, group, vec![run.clone()])),
-        }
-    }
+        let trained = parent(context, &explain.parent).and_then(|parent| parent.config()).ok()?.group;
+        let config = ExplainConfig {
+            parent: RunId(String::new()),
+            keep_maps: false,
+            batch_size: 0,
+            threads: 0,
+            device: DeviceChoice(String::new()),
+            ..explain.clone()
+        };
+        Some(Explained { trained, config })
+    };
+    Ok(latest(runs, key)?)
+}
+
+/// The tables of those of `runs` that explain: of each explanation the latest group that finished.
+pub fn of_latest(context: &Context, runs: &[RunDir], shown: &[MetricId]) -> Result<Vec<Table>> {
+    let latest = latest_groups(context, runs)?;
     let mut tables = Vec::new();
-    for (.., members) in &last {
-        tables.extend(of_group(context, members, shown)?);
+    for group in &latest.shown {
+        let members: Vec<RunDir> = group.runs().cloned().collect();
+        tables.extend(of_group(context, &members, shown)?);
     }
+    let unfinished: Vec<Unfinished> =
+        latest.left_out.iter().map(|l| left_out(&l.key.config.dataset.name, "explanations", l)).collect();
+    add_unfinished(&mut tables, &unfinished);
     Ok(tables)
 }
 

@@ -1,13 +1,17 @@
 //! `lightbox results`: tables with significance markers.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
-use lightbox_report::collect::{ModelRuns, incomparable, trained};
-use lightbox_report::models::{Design, default_metrics, models_table};
+use lightbox_report::collect::{ByDataset, ModelRuns, Unfinished, incomparable, trained};
+use lightbox_report::latest::{Group, LeftOut, latest};
+use lightbox_report::models::{Design, default_metrics, models_table, named};
+use lightbox_report::settings::{Settings, settings};
 use lightbox_report::{ReportError, Table, render};
 use lightbox_stats::{Correction, FoldTest, MetricId};
 use lightbox_store::run::{list_runs, resolve};
 use lightbox_store::study::StudyFile;
-use lightbox_store::{GroupId, RunDir, names};
+use lightbox_store::{GroupId, JobConfig, JobKind, RunDir, names};
 
 use super::{Context, method_tables, study};
 use crate::failure::{Failure, Result};
@@ -54,19 +58,38 @@ pub fn tables(
             tables_of_study(context, &file, metrics, baseline)
         }
         None => {
-            let runs = list_runs(&context.home)?;
-            let mut loose = Vec::new();
-            for run in runs {
-                if run.config().is_ok_and(|c| c.study.is_none()) {
-                    loose.push(run);
-                }
-            }
+            let loose = loose_runs(context)?;
             let explained = method_tables::of_latest(context, &loose, &metrics)?;
             let mut tables = latest_tables(&loose, metrics, baseline)?;
             tables.extend(explained);
             Ok(tables)
         }
     }
+}
+
+/// The runs behind the tables of a study, or of the runs that belong to none.
+pub fn runs_behind(context: &Context, study: Option<&str>) -> Result<Vec<RunDir>> {
+    let Some(name) = study else {
+        let loose = loose_runs(context)?;
+        let trained = latest(&loose, experiment)?.shown;
+        let explained = method_tables::latest_groups(context, &loose)?.shown;
+        let runs = trained.iter().flat_map(Group::runs).chain(explained.iter().flat_map(Group::runs));
+        return Ok(runs.cloned().collect());
+    };
+    let queued = study::queued(context, name)?;
+    let groups = queued.train.iter().map(|t| &t.group).chain(queued.explain.iter().map(|(_, group)| group));
+    let mut runs = Vec::new();
+    for group in groups {
+        runs.extend(resolve(&context.home, &group.0)?);
+    }
+    Ok(runs)
+}
+
+/// The runs that belong to no study.
+fn loose_runs(context: &Context) -> Result<Vec<RunDir>> {
+    let mut runs = list_runs(&context.home)?;
+    runs.retain(|run| run.config().is_ok_and(|c| c.study.is_none()));
+    Ok(runs)
 }
 
 /// Prints the tables of a study.
@@ -131,6 +154,7 @@ fn tables_of_study(
         runs.extend(resolve(&context.home, &one.group.0)?);
     }
     let (by_dataset, unfinished) = trained(&runs)?;
+    check_baseline(&by_dataset, baseline)?;
     let mut tables = Vec::new();
     for (dataset, models) in &by_dataset {
         let positive = models.iter().flat_map(|m| &m.runs).any(|r| r.config.dataset.positive.is_some());
@@ -159,14 +183,32 @@ fn tables_of_study(
     Ok(tables)
 }
 
-/// Tables of runs that belong to no study: the latest finished group of each model on each dataset with the same split.
+/// What makes trainings repetitions of one experiment: dataset, model, settings and seed.
+#[derive(Clone, Debug, PartialEq)]
+struct Experiment {
+    dataset: String,
+    model: String,
+    settings: Settings,
+    seed: u64,
+}
+
+fn experiment(config: &JobConfig) -> Option<Experiment> {
+    let JobKind::Train(train) = &config.job else { return None };
+    let dataset = train.dataset.name.clone();
+    Some(Experiment { dataset, model: train.model.id.clone(), settings: settings(train), seed: train.seed })
+}
+
+/// Tables of runs that belong to no study: of each experiment the latest group that finished, on each dataset those with
+/// the baseline's split.
 fn latest_tables(runs: &[RunDir], metrics: Vec<MetricId>, baseline: Option<&str>) -> Result<Vec<Table>> {
-    let (by_dataset, unfinished) = trained(&latest_groups(runs)?)?;
+    let latest = latest(runs, experiment)?;
+    let shown: Vec<RunDir> = latest.shown.iter().flat_map(Group::runs).cloned().collect();
+    let (by_dataset, _) = trained(&shown)?;
+    check_baseline(&by_dataset, baseline)?;
     let mut tables = Vec::new();
     for (dataset, models) in &by_dataset {
-        let Some(reference) = baseline.map(str::to_owned).or_else(|| models.first().map(|m| m.model.clone())) else {
-            continue;
-        };
+        let first = models.first().map(|m| m.label.clone());
+        let Some(reference) = baseline.map(str::to_owned).or(first) else { continue };
         let positive = models.iter().flat_map(|m| &m.runs).any(|r| r.config.dataset.positive.is_some());
         let design = Design {
             baseline: reference.clone(),
@@ -176,56 +218,70 @@ fn latest_tables(runs: &[RunDir], metrics: Vec<MetricId>, baseline: Option<&str>
             correction: Correction::Holm,
             alpha: 0.05,
             metrics: if metrics.is_empty() { default_metrics(positive) } else { metrics.clone() },
-            planned_models: comparable(models, &reference).len(),
+            planned_models: comparable(dataset, models, &reference).len(),
             seed: 0,
         };
         tables.extend(comparable_table(dataset, models, &design)?);
     }
-    add_unfinished(&mut tables, &unfinished);
+    let left_out: Vec<Unfinished> = latest.left_out.iter().map(|l| left_out(&l.key.dataset, &l.key.model, l)).collect();
+    add_unfinished(&mut tables, &left_out);
     Ok(tables)
 }
 
+/// What is said of a group that is not shown, or in part.
+pub fn left_out<K>(dataset: &str, what: &str, group: &LeftOut<K>) -> Unfinished {
+    let how = if group.shown { "shown in part" } else { "not shown" };
+    Unfinished { dataset: dataset.to_owned(), what: format!("{what} {}, {}; {how}", group.id, group.state) }
+}
+
+/// Refuses a baseline that stands in no table.
+fn check_baseline(by_dataset: &ByDataset, baseline: Option<&str>) -> Result<()> {
+    let Some(name) = baseline else { return Ok(()) };
+    let mut refused = None;
+    for (dataset, models) in by_dataset {
+        match named(dataset, models, name) {
+            Ok(_) => return Ok(()),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.map_or_else(
+        || Failure::bad(format!("baseline {name:?} has no finished runs: there are none at all")),
+        Failure::from,
+    ))
+}
+
 /// The models that stand on the same splits, folds and seeds as the baseline.
-fn comparable(models: &[ModelRuns], baseline: &str) -> Vec<ModelRuns> {
-    let Some(reference) = models.iter().find(|m| m.model == baseline) else { return Vec::new() };
+fn comparable(dataset: &str, models: &[ModelRuns], baseline: &str) -> Vec<ModelRuns> {
+    let Ok(reference) = named(dataset, models, baseline) else { return Vec::new() };
     let fits = |m: &&ModelRuns| incomparable(&[reference.clone(), (*m).clone()]).is_none();
     models.iter().filter(fits).cloned().collect()
 }
 
 /// The table of a dataset's comparable models, which says who is left out and why; none before the baseline has finished runs.
 fn comparable_table(dataset: &str, models: &[ModelRuns], design: &Design) -> Result<Option<Table>> {
-    let kept = comparable(models, &design.baseline);
-    if kept.is_empty() {
-        return Ok(None);
-    }
+    let Ok(reference) = named(dataset, models, &design.baseline) else { return Ok(None) };
+    let kept = comparable(dataset, models, &design.baseline);
     let mut table = models_table(dataset, &kept, design)?;
-    let reasons = models.iter().filter_map(|m| incomparable(&[kept[0].clone(), m.clone()]));
+    let reasons = models.iter().filter_map(|m| incomparable(&[reference.clone(), m.clone()]));
     table.notes.extend(reasons.map(|reason| format!("left out: {reason}")));
     Ok(Some(table))
 }
 
-/// The runs of the last group of each model on each dataset.
-fn latest_groups(runs: &[RunDir]) -> Result<Vec<RunDir>> {
-    let mut last: Vec<((String, String), GroupId, Vec<RunDir>)> = Vec::new();
-    for run in runs {
-        let config = run.config()?;
-        let lightbox_store::JobKind::Train(train) = &config.job else { continue };
-        let key = (train.dataset.name.clone(), train.model.id.clone());
-        match last.iter_mut().find(|(k, ..)| *k == key) {
-            Some((_, group, members)) if *group == config.group => members.push(run.clone()),
-            Some(entry) => *entry = (key, config.group, vec![run.clone()]),
-            None => last.push((key, config.group, vec![run.clone()])),
-        }
+/// Says what is not finished, once: under the first table of its dataset, or the last table where it has none.
+pub fn add_unfinished(tables: &mut [Table], unfinished: &[Unfinished]) {
+    const SAID: usize = 5;
+    let mut by_table: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for one in unfinished {
+        let at = tables.iter().position(|table| table.dataset == one.dataset);
+        let Some(at) = at.or(tables.len().checked_sub(1)) else { return };
+        by_table.entry(at).or_default().push(&one.what);
     }
-    Ok(last.into_iter().flat_map(|(.., members)| members).collect())
-}
-
-/// Says what is not finished under the last table.
-pub fn add_unfinished(tables: &mut [Table], unfinished: &[String]) {
-    if let (Some(table), Some(first)) = (tables.last_mut(), unfinished.first()) {
-        let more = unfinished.len() - 1;
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        table.notes.push(format!("not finished: {first}{rest}"));
+    for (at, lines) in by_table {
+        let notes = &mut tables[at].notes;
+        notes.extend(lines.iter().take(SAID).map(|line| format!("not finished: {line}")));
+        if lines.len() > SAID {
+            notes.push(format!("not finished: {} more", lines.len() - SAID));
+        }
     }
 }
 

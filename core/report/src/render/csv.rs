@@ -2,7 +2,7 @@
 
 use crate::table::Table;
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 22] = [
     "dataset",
     "row",
     "baseline",
@@ -23,6 +23,8 @@ const HEADER: [&str; 20] = [
     "test",
     "primary",
     "reason",
+    "group",
+    "counts",
 ];
 
 /// Writes all tables under one header.
@@ -58,6 +60,8 @@ pub fn csv(tables: &[Table]) -> String {
                     text(|c| &c.test),
                     column.primary.to_string(),
                     c.and_then(|c| c.reason.clone()).unwrap_or_default(),
+                    row.group.clone().unwrap_or_default(),
+                    text(|c| &c.counts),
                 ];
                 outcome = outcome.and_then(|()| write(fields));
             }

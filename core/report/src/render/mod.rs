@@ -58,6 +58,7 @@ pub(crate) mod example {
             test: "Nadeau-Bengio".into(),
             n_images: 100,
             n_groups: 5,
+            counts: "5 folds, 100 images".into(),
             reason: None,
         };
         let untested = Comparison {
@@ -72,6 +73,7 @@ pub(crate) mod example {
             test: "Nadeau-Bengio".into(),
             n_images: 0,
             n_groups: 0,
+            counts: String::new(),
             reason: Some("zero variance".into()),
         };
         Table {
@@ -83,9 +85,10 @@ pub(crate) mod example {
             baseline: "resnet50".into(),
             columns: vec![column("accuracy", Some(true), true), column("ece", Some(false), false)],
             rows: vec![
-                Row { name: "resnet50".into(), cells: vec![cell(0.9), cell(0.04)] },
+                Row { name: "resnet50".into(), group: None, cells: vec![cell(0.9), cell(0.04)] },
                 Row {
                     name: "vgg16".into(),
+                    group: None,
                     cells: vec![
                         Cell { comparison: Some(worse), ..cell(0.85) },
                         Cell { comparison: Some(untested), ..Cell::default() },

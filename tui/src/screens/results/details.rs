@@ -50,7 +50,7 @@ pub fn read(home: &Home, model: &ModelRuns, metrics: &[MetricId]) -> Result<Deta
         (name, metrics.iter().map(|m| value(p, m)).collect())
     };
     Ok(Details {
-        name: model.model.clone(),
+        name: model.label.clone(),
         folds: model.runs.iter().zip(&pools).map(|(r, p)| fold(r, p)).collect(),
         metrics: metrics.to_vec(),
         confusion: confusion(&pools, classes.len()),

@@ -97,7 +97,7 @@ impl Figures {
 
     fn wanted(&self, row: usize, image: &str) -> Option<Wanted> {
         let run = &self.tables.explained.get(self.runs.get(self.place(row).0)?.0)?;
-        let title = format!("{} · {} fold {} · {image}", run.dataset, run.model, run.fold + 1);
+        let title = format!("{} · {} fold {} · {image}", run.dataset, run.network, run.fold + 1);
         Some(Wanted::Some { title, runs: vec![run.parent.0.clone()], images: vec![image.to_owned()] })
     }
 }

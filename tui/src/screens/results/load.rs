@@ -1,10 +1,9 @@
 //! Tables of a study, or of runs outside studies, with the runs behind them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use lightbox_report::Table;
 use lightbox_report::collect::{ByDataset, ExplainedRun, ModelRuns, explained, trained};
-use lightbox_store::index::RunRow;
 use lightbox_store::{Home, RunDir};
 
 use crate::cli::{self, Context};
@@ -35,7 +34,7 @@ pub struct Tables {
 impl Tables {
     /// The runs of a row of a table of models.
     pub fn runs(&self, dataset: &str, row: &str) -> Option<&ModelRuns> {
-        self.trained.iter().find(|(name, _)| name == dataset)?.1.iter().find(|m| m.model == row)
+        self.trained.iter().find(|(name, _)| name == dataset)?.1.iter().find(|m| m.label == row)
     }
 
     /// The scored explanations behind a table, by their places in [`explained`](Self::explained).
@@ -64,31 +63,17 @@ impl Tables {
 }
 
 /// Reads runs and builds all tables.
-pub fn read(home: &Home, rows: &[RunRow], whose: &Whose, baseline: Option<&str>) -> Result<Tables, String> {
+pub fn read(home: &Home, whose: &Whose, baseline: Option<&str>) -> Result<Tables, String> {
     let context = Context { home: home.clone(), out: Output::new(false, true, Color::Never) };
     let study = match whose {
         Whose::Study(name) => Some(name.as_str()),
         Whose::Loose => None,
     };
     let tables = cli::results::tables(&context, study, Vec::new(), baseline).map_err(|e| e.sentence().to_owned())?;
-    let dirs = directories(home, rows, study);
+    let dirs = cli::results::runs_behind(&context, study).map_err(|e| e.sentence().to_owned())?;
     let (trained, _) = trained(&dirs).map_err(|e| e.to_string())?;
     let (explained, _) = explained(&dirs, |id| RunDir::open(&home.runs_dir().join(&id.0))).unwrap_or_default();
     let mut read = Tables { tables, trained, explained, strips: Vec::new() };
     read.strips = read.tables.iter().map(|table| read.spread(table)).collect();
     Ok(read)
-}
-
-/// The finished runs behind the tables: all of a study's; outside studies the last finished group of each model and
-/// dataset.
-fn directories(home: &Home, rows: &[RunRow], study: Option<&str>) -> Vec<RunDir> {
-    let mine = || rows.iter().filter(|r| r.study.as_deref() == study && r.status == "finished");
-    let mut last: BTreeMap<(&str, &str, Option<&str>), &str> = BTreeMap::new();
-    for run in mine() {
-        last.insert((&run.kind, &run.dataset, run.model.as_deref()), &run.group.0);
-    }
-    let kept = mine().filter(|r| {
-        study.is_some() || last.get(&(&r.kind, &r.dataset, r.model.as_deref())).is_some_and(|group| *group == r.group.0)
-    });
-    kept.filter_map(|r| RunDir::open(&home.runs_dir().join(&r.run.0)).ok()).collect()
 }

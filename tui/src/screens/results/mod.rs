@@ -176,9 +176,9 @@ impl Results {
         if self.tables.get().is_none() {
             self.tables = Loaded::Coming;
         }
-        let (home, runs, baseline) = (shared.home.clone(), Arc::clone(&shared.runs), self.baseline.clone());
+        let (home, baseline) = (shared.home.clone(), self.baseline.clone());
         shared.tasks.spawn(move || {
-            let tables = load::read(&home, &runs, &whose, baseline.as_deref()).map(Arc::new);
+            let tables = load::read(&home, &whose, baseline.as_deref()).map(Arc::new);
             AppUpdate::Results(Box::new(Update::Tables(whose, baseline, tables)))
         });
     }
@@ -254,11 +254,11 @@ impl Results {
         }
         let Some(baseline) = tables.runs(&table.dataset, &table.baseline) else { return };
         let images = details::disagreements(model, baseline);
-        if model.model == baseline.model || images.is_empty() {
+        if model.label == baseline.label || images.is_empty() {
             shared.say_bad("there is no image on which they disagree");
             return;
         }
-        let title = format!("{} · {} and {} disagree", table.dataset, model.model, baseline.model);
+        let title = format!("{} · {} and {} disagree", table.dataset, model.label, baseline.label);
         shared.go(AnyGoal::Viewer(viewer::Goal::Show(Wanted::Some { title, runs, images })));
     }
 
@@ -273,7 +273,7 @@ impl Results {
         }
         let choice = |w: &Whose| match w {
             Whose::Study(name) => Choice::new(name.clone(), "study"),
-            Whose::Loose => Choice::new("runs outside studies", "the last finished group of each model"),
+            Whose::Loose => Choice::new("runs outside studies", "the last finished group of each model and setting"),
         };
         if names.is_empty() {
             shared.say_bad("nothing was trained here yet");

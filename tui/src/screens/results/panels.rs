@@ -127,7 +127,7 @@ fn figures(comparison: &Comparison, width: usize, theme: &Theme) -> Vec<Line<'st
     if let Some(effect) = comparison.effect.filter(|_| comparison.effect_name != "difference") {
         parts.push(format!("{} {}", comparison.effect_name, text::figure(effect, 2)));
     }
-    parts.push(format!("n = {} images, {} groups", comparison.n_images, comparison.n_groups));
+    parts.push(format!("n = {}", comparison.counts));
     let said = text::wrap(&parts.join(" · "), width.saturating_sub(2));
     said.into_iter().map(|part| Line::styled(format!("  {part}"), theme.dim)).collect()
 }
