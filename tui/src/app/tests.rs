@@ -232,11 +232,11 @@ fn a_figure_leads_to_its_image_and_method() {
     driver.press("3 ] i G");
     let figures = driver.frame();
     let line = figures.lines().find(|line| line.contains('▸')).unwrap();
-    let image = line.split_whitespace().find(|word| word.contains(".png")).unwrap().trim_start_matches('▸');
+    let image = line.split_whitespace().find(|word| word.contains(".png")).unwrap().trim_start_matches(['│', '▸']);
     assert!(line.contains("random"), "{figures}");
     driver.press("enter");
     let frame = driver.frame();
-    assert!(frame.contains(&format!("skin · resnet50 fold 1 · {image}")), "{frame}");
+    assert!(frame.contains(&format!("skin · resnet50 fold 1 · {image}")), "{image}\n{figures}\n{frame}");
     assert!(frame.contains("method     random"), "{frame}");
     // Its scores stand beside it.
     assert!(frame.contains("energy                0.300"), "{frame}");

@@ -80,6 +80,7 @@ fn scored(metrics: &Value, part: Part) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ExplainRow;
     use super::*;
     use crate::run::{PredictionRow, SplitRows, write_explain, write_predictions};
 

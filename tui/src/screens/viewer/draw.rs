@@ -170,7 +170,10 @@ fn draw_one(
         place =
             Rect { y: cell.y + 1, height: cell.height.saturating_sub(1), width: cell.width.saturating_sub(1), ..cell };
     }
-    let heat = method.and_then(|m| viewer.heat(entry, m));
+    let heat = match (method, viewer.view) {
+        (Some(method), View::One) => viewer.shown(entry, method).map(|(heat, _)| heat),
+        (method, _) => method.and_then(|m| viewer.heat(entry, m)),
+    };
     let photo = match viewer.photos.get(&entry.record.path) {
         Some(Some(Ok(photo))) => photo,
         Some(Some(Err(sentence))) => return paragraph(canvas, place, sentence, theme.bad),

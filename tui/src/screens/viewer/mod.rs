@@ -114,6 +114,8 @@ pub struct Viewer {
     photos: HashMap<PathBuf, Option<Result<Photo, String>>>,
     maps: HashMap<Key, Option<Result<Heat, String>>>,
     asking: bool,
+    /// The heatmap that was shown last: it stays until the next one of its image is there, for a picture is sent anew each time.
+    seen: Option<Key>,
     entered: bool,
     remark: Option<String>,
 }
@@ -207,6 +209,7 @@ impl Viewer {
             photos: HashMap::new(),
             maps: HashMap::new(),
             asking: false,
+            seen: None,
             entered: false,
             remark: None,
         }
@@ -258,6 +261,24 @@ impl Viewer {
     /// The heatmap of an image by a method, as far as it is there.
     fn heat(&self, entry: &source::Entry, method: &str) -> Option<&Result<Heat, String>> {
         self.maps.get(&self.map_key(entry, method)?)?.as_ref()
+    }
+
+    /// The heatmap to show of an image, and of which method it is: while one is being made, the one that was there before it.
+    fn shown(&self, entry: &source::Entry, method: &str) -> Option<(&Result<Heat, String>, &str)> {
+        let key = self.map_key(entry, method)?;
+        if let Some(Some(made)) = self.maps.get(&key) {
+            return Some((made, &self.method));
+        }
+        let seen = self.seen.as_ref().filter(|seen| seen.run == key.run && seen.image == key.image)?;
+        Some((self.maps.get(seen)?.as_ref()?, &seen.method))
+    }
+
+    /// Remembers the heatmap that the screen shows.
+    fn remember(&mut self) {
+        let key = self.entry().and_then(|entry| self.map_key(entry, &self.method));
+        if let Some(key) = key.filter(|key| matches!(self.maps.get(key), Some(Some(Ok(_))))) {
+            self.seen = Some(key);
+        }
     }
 
     /// Ids of the methods; those that do not look at the network, which any other must beat, come last.
@@ -371,6 +392,7 @@ impl Viewer {
     /// Asks the warm worker for the first missing map, with all that it can make in the same pass. One request at a time:
     /// what the user has moved away from meanwhile is never asked for.
     fn ask_maps(&mut self, shared: &Shared) {
+        self.remember();
         if self.asking {
             return;
         }
@@ -409,6 +431,7 @@ impl Viewer {
             }
             Update::Heat(made) => {
                 self.maps.insert(made.0.clone(), Some(made.1.clone()));
+                self.remember();
             }
             Update::Asked(remarks) => {
                 self.asking = false;
