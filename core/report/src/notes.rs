@@ -22,6 +22,7 @@ pub(crate) trait Figures {
 }
 
 /// A comparison that stands in the table.
+#[derive(Clone, Copy)]
 pub(crate) struct Shown<'a> {
     /// Its row.
     pub row: &'a str,
@@ -81,7 +82,10 @@ fn tests(columns: &[Vec<Shown<'_>>]) -> Vec<String> {
         let of_test = columns.iter().flatten().filter(|shown| name(shown).is_some_and(|n| n == test));
         format!("test: {test} ({place}); n = {}", spans(&of_test.map(|s| s.tested).collect::<Vec<_>>()))
     };
-    gathered(columns, name).into_iter().map(line).collect()
+    // A column's rows are named only where it has several tests: what was not tested says so in a line of its own.
+    let only_tested: Vec<Vec<Shown<'_>>> =
+        columns.iter().map(|column| column.iter().filter(|shown| name(shown).is_some()).copied().collect()).collect();
+    gathered_of(filled(columns), &only_tested, name).into_iter().map(line).collect()
 }
 
 /// What the comparisons of a test rest on; where they differ, from the fewest to the most.
@@ -89,7 +93,10 @@ fn spans(tested: &[&Tested]) -> String {
     let size = |t: &&&Tested| (t.n_groups, t.n_images);
     let (fewest, most) = (tested.iter().min_by_key(size), tested.iter().max_by_key(size));
     match (fewest.map(|t| counts(t)), most.map(|t| counts(t))) {
-        (Some(fewest), Some(most)) if fewest != most => format!("{fewest} to {most}"),
+        (Some(fewest), Some(most)) if fewest != most => match (fewest.split_once(' '), most.split_once(' ')) {
+            (Some((least, what)), Some((greatest, same))) if what == same => format!("{least} to {greatest} {what}"),
+            _ => format!("{fewest} to {most}"),
+        },
         (fewest, _) => fewest.unwrap_or_default(),
     }
 }
@@ -123,8 +130,21 @@ fn conditions(columns: &[Vec<Shown<'_>>]) -> Vec<String> {
 
 /// The texts that comparisons have, each with the columns that have it, and their rows where not all of a column do.
 fn gathered(columns: &[Vec<Shown<'_>>], text: impl Fn(&Shown<'_>) -> Option<String>) -> Vec<(String, String)> {
+    gathered_of(filled(columns), columns, text)
+}
+
+/// How many columns have comparisons.
+fn filled(columns: &[Vec<Shown<'_>>]) -> usize {
+    columns.iter().filter(|column| !column.is_empty()).count()
+}
+
+/// The same, of a table with so many columns of comparisons.
+fn gathered_of(
+    filled: usize,
+    columns: &[Vec<Shown<'_>>],
+    text: impl Fn(&Shown<'_>) -> Option<String>,
+) -> Vec<(String, String)> {
     let mut texts: Vec<(String, Vec<String>, usize)> = Vec::new();
-    let filled = columns.iter().filter(|column| !column.is_empty()).count();
     for column in columns {
         let mut of_column: Vec<(String, Vec<&str>)> = Vec::new();
         for shown in column {
@@ -250,7 +270,7 @@ mod tests {
             vec![("a", tested(Auroc, &[0.6, f64::NAN, 0.9])), ("b", tested(Auroc, &[0.6, f64::NAN, 0.6]))],
         ];
         let lines = lines(&columns, Correction::Holm);
-        assert_eq!(lines[0], "test: Nadeau–Bengio paired t (accuracy: a; MCC: a); n = 3 folds, 60 images");
+        assert_eq!(lines[0], "test: Nadeau–Bengio paired t (accuracy; MCC); n = 3 folds, 60 images");
         assert_eq!(lines[1], "p after Holm over 2 per metric; * p<.05 ** p<.01 *** p<.001, ns not significant");
         let dashes: Vec<&String> = lines.iter().filter(|l| l.starts_with('–')).collect();
         assert_eq!(dashes.len(), 2, "{lines:?}");
