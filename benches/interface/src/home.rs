@@ -26,7 +26,7 @@ const METRICS: [&str; 8] =
 const STUDY: &str = "a-million-figures";
 const TRAINED: &str = "g-20270601-120000-resnet50-aaaa";
 const EXPLAINED: &str = "g-20270601-130000-explain-aaaa";
-const MODELS: [&str; 5] = ["resnet50", "densenet121", "vgg16", "efficientnet-b0", "mobilenet-v3-large"];
+const MODELS: [&str; 5] = ["resnet50", "densenet121", "vgg16", "efficientnet-b0", "mobilenet-v2"];
 
 /// The name of a group of its own.
 pub fn group(number: usize) -> String {

@@ -156,7 +156,8 @@ fn cursors(program: &Path, home: &Home) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for size in [(80, 24), SIZE, (240, 70)] {
         let mut terminal = open(program, home, size)?;
-        for (key, name) in [("1", "studies"), ("2", "queue"), ("5", "plugins"), ("6", "data")] {
+        // The program opens on the first screen: another comes first, since a key that changes nothing draws nothing.
+        for (key, name) in [("2", "queue"), ("1", "studies"), ("5", "plugins"), ("6", "data")] {
             terminal.press(key, |_| true)?;
             terminal.rest(QUIET);
             figures.push(steps(&mut terminal, name, size)?);
