@@ -49,6 +49,8 @@
 mod descriptor;
 mod error;
 pub mod export;
+#[cfg(doctest)]
+mod guide;
 mod host;
 mod maps;
 mod parameters;

@@ -37,6 +37,8 @@ pub enum Command {
         /// Id of the plugin, or name of its file
         id: String,
     },
+    /// Begin a plugin: a folder with sources, tests and a README, which builds as it is
+    New(super::plugins_new::Arguments),
 }
 
 /// Runs the command.
@@ -47,6 +49,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         Command::Check { file } => check(context, &file),
         Command::Install { file } => install(context, &file),
         Command::Remove { id } => remove(context, &id),
+        Command::New(arguments) => super::plugins_new::run(context, &arguments),
     }
 }
 
