@@ -46,7 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that only test or measure may depend on anything.
-const FREE: &[&str] = &["lightbox-tests", "lightbox-benches"];
+const FREE: &[&str] = &["lightbox-tests", "lightbox-benches", "lightbox-bench-interface"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
