@@ -330,21 +330,14 @@ fn two_plugins_with_one_id() {
     let b = zoo(folder.path(), "b.so", &["-DINIT_FAILS_NOT", "-DMETHOD_ID=\"other\""]);
     let registry = Registry::load_all(&SearchPath::default().folder(folder.path()));
     let problems: Vec<_> = registry.problems().iter().map(|problem| without_folder(problem, &b)).collect();
-    assert_eq!(
-        problems,
-        [
-            "two plugins have the plugin id `org.example.zoo`: a.so and b.so; remove one of them, or leave one out of the \
-          search path"
-        ]
-    );
+    assert_eq!(problems, ["two plugins have the plugin id `org.example.zoo`: a.so and b.so; remove one of them"]);
     // Their methods have ids of their own and can be used.
     assert!(registry.attribution("other", &Vec::new()).is_ok());
     std::fs::remove_file(&b).unwrap();
 
     let c = zoo(folder.path(), "c.so", &["-DPLUGIN_ID=\"org.example.c\""]);
     let registry = Registry::load_all(&SearchPath::default().folder(folder.path()));
-    let sentence = "two plugins have the method id `zoo`: a.so and c.so; remove one of them, or leave one out of the \
-                    search path";
+    let sentence = "two plugins have the method id `zoo`: a.so and c.so; remove one of them";
     assert_eq!(registry.problems().iter().map(|problem| without_folder(problem, &c)).collect::<Vec<_>>(), [sentence]);
     assert_eq!(without_folder(&registry.attribution("zoo", &Vec::new()).unwrap_err(), &c), sentence);
 }

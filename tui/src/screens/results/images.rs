@@ -71,8 +71,8 @@ impl Figures {
         all.sort_unstable();
         all.dedup();
         let place: HashMap<&str, u32> = all.into_iter().zip(0..).collect();
-        let rank = |word: &Box<str>| place.get(&**word).copied().unwrap_or(u32::MAX);
-        let ranks = runs.iter().map(|(at, _)| words(*at).iter().map(rank).collect()).collect();
+        let rank = |word: &str| place.get(word).copied().unwrap_or(u32::MAX);
+        let ranks = runs.iter().map(|(at, _)| words(*at).iter().map(|word| rank(word)).collect()).collect();
         let selection = shown.map(|table| table.images.clone()).unwrap_or_default();
         let mut figures = Self { tables, picked: None, runs, count, ranks };
         if selection != Selection::All {
