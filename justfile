@@ -23,7 +23,7 @@ demo *ARGS: build
 
 # All tests: units, journeys and comparisons with published software
 test *ARGS: build oracles
-    cargo test --release --workspace --locked "$@"
+    cargo test --release --workspace --locked --no-fail-fast "$@"
 
 # Kill workers and daemons at random moments over a running queue: KILLS times, drawn from SEED (about ten minutes)
 faults KILLS="200" SEED="1": build

@@ -96,7 +96,7 @@ fn loose(home: &Home, dataset: &Dataset, number: usize) -> Result<()> {
     let model = MODELS[number % MODELS.len()];
     let name = group(number);
     let config = config(&name.replacen("g-", "", 1), &name, None, train_job(dataset, model))?;
-    let end = if number % 8 == 0 {
+    let end = if number.is_multiple_of(8) {
         let error = "the GPU ran out of memory; a smaller --batch-size needs less".to_owned();
         EventKind::Failed { error, cause: lightbox_store::run::FailureCause::OutOfMemory }
     } else {
@@ -110,7 +110,7 @@ fn loose(home: &Home, dataset: &Dataset, number: usize) -> Result<()> {
 fn trained(home: &Home, dataset: &Dataset) -> Result<()> {
     let run = "20270601-120000-resnet50-f0-aaaa";
     let config = config(run, TRAINED, Some(STUDY), train_job(dataset, "resnet50"))?;
-    let part = |i: usize| if i % 2 == 0 { Part::Test } else { Part::Train };
+    let part = |i: usize| if i.is_multiple_of(2) { Part::Test } else { Part::Train };
     let rows = dataset.images().iter().enumerate().map(|(i, image)| (image.id.clone(), part(i))).collect();
     let dir = create(home, config, Some(&SplitRows { rows }), EventKind::Finished)?;
     let classes = dataset.classes().to_vec();
