@@ -41,7 +41,7 @@ impl<W: Write> Reporter for Lines<W> {
     }
 }
 
-/// The body of `lightbox-worker check-run FILE`: runs every check and writes a [`Line`] each to `answer`.
+/// The body of `lightbox-worker check-run FILE`: runs every check and writes a line each to `answer`.
 ///
 /// # Errors
 ///
