@@ -2,74 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use lightbox_tests::pty::{Kind, Terminal};
-use lightbox_tests::{build_folder, lightbox, said};
+use lightbox_tests::home::Home;
+use lightbox_tests::pty::Kind;
+use lightbox_tests::{lightbox, said};
 use rustix::process::{Pid, Signal, kill_process};
 
 const SIZE: (u16, u16) = (150, 44);
-
-/// A home with a dataset and a trained network, made once; each test works on a copy.
-static TRAINED: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().join("home");
-    let images = folder.path().join("images").display().to_string();
-    let ok = |arguments: &[&str]| {
-        let output = lightbox(&home, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-    };
-    ok(&["data", "phantom", "skin", "--out", &images, "--images", "60", "--size", "64", "--seed", "3"]);
-    ok(&["data", "add", &images, "--name", "skin", "--manifest", &format!("{images}/manifest.toml")]);
-    let train = "train --wait --data skin --model small-cnn --folds 2 --epochs 2 --batch-size 8 --image-size 64 --lr 1e-3 \
-                 --threads 1";
-    ok(&train.split_whitespace().collect::<Vec<_>>());
-    ok(&["daemon", "stop"]);
-    folder
-});
-
-struct Home {
-    folder: tempfile::TempDir,
-}
-
-impl Home {
-    fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn trained() -> Self {
-        let home = Self::empty();
-        let from = TRAINED.path().join("home");
-        let copied = Command::new("cp").arg("-r").arg(from).arg(home.path()).status().unwrap();
-        assert!(copied.success());
-        home
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("home")
-    }
-
-    fn open(&self, kind: Kind, arguments: &[&str]) -> Terminal {
-        let home = self.path().display().to_string();
-        Terminal::start(kind, SIZE, &program(), &[&["--home", &home], arguments].concat())
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        for home in [self.path(), self.path().join("demo")] {
-            if home.exists() {
-                lightbox(&home, &["daemon", "stop", "--jobs"]);
-            }
-        }
-    }
-}
-
-fn program() -> PathBuf {
-    build_folder().join("lightbox")
-}
 
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
@@ -77,18 +24,6 @@ fn signal(pid: u32, signal: Signal) {
 
 fn contains(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|window| window == part.as_bytes())
-}
-
-/// Leaving writes these, in this order, and nothing for the screen after them.
-fn assert_left_as_found(terminal: &Terminal) {
-    let bytes = terminal.bytes();
-    let text = String::from_utf8_lossy(&bytes);
-    let left = text.rfind("\x1b[?1049l").unwrap_or_else(|| panic!("the alternate screen was not left"));
-    let entered = text.rfind("\x1b[?1049h").unwrap();
-    assert!(left > entered, "the alternate screen was entered again");
-    for mode in ["\x1b[?25h", "\x1b[?2004l"] {
-        assert!(text.rfind(mode).is_some_and(|at| at > entered), "{mode:?} was not written");
-    }
 }
 
 fn processes_of(home: &Path, word: &str) -> Vec<u32> {
@@ -106,7 +41,7 @@ fn processes_of(home: &Path, word: &str) -> Vec<u32> {
 #[test]
 fn from_results_to_a_heatmap_by_layered_kitty_graphics() {
     let home = Home::trained();
-    let mut terminal = home.open(Kind::Kitty, &[]);
+    let mut terminal = home.open(Kind::Kitty, SIZE, &[]);
     terminal.wait_for("1 Studies");
     terminal.send("3");
     terminal.wait_for("small-cnn (baseline)");
@@ -125,17 +60,17 @@ fn from_results_to_a_heatmap_by_layered_kitty_graphics() {
         assert!(sent <= 8 << 10, "{key} sent {sent} bytes");
     }
     let before = terminal.bytes().len();
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(2));
     assert_eq!(terminal.bytes().len(), before, "an idle interface writes nothing");
     terminal.send("Q");
     assert_eq!(terminal.end(), 0);
-    assert_left_as_found(&terminal);
+    terminal.assert_left_as_found();
 }
 
 #[test]
 fn pictures_by_sixel_go_away_below_a_popup() {
     let home = Home::trained();
-    let mut terminal = home.open(Kind::Sixel, &[]);
+    let mut terminal = home.open(Kind::Sixel, SIZE, &[]);
     terminal.wait_for("1 Studies");
     terminal.send("4");
     terminal.wait_for("raw peak");
@@ -152,7 +87,7 @@ fn pictures_by_sixel_go_away_below_a_popup() {
     terminal.wait_until_gone("Help: Viewer");
     terminal.send("q");
     assert_eq!(terminal.end(), 0);
-    assert_left_as_found(&terminal);
+    terminal.assert_left_as_found();
 }
 
 #[test]
@@ -162,7 +97,7 @@ fn a_job_is_queued_cancelled_and_retried() {
         "train --data skin --model small-cnn --folds 2 --epochs 2000 --batch-size 8 --image-size 64 --threads 1";
     let queued = lightbox(&home.path(), &train.split_whitespace().collect::<Vec<_>>());
     assert!(queued.status.success(), "{}", said(&queued));
-    let mut terminal = home.open(Kind::Plain, &[]);
+    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
     terminal.send("2");
     terminal.wait_for("▶ running");
     terminal.send("g");
@@ -176,13 +111,13 @@ fn a_job_is_queued_cancelled_and_retried() {
     terminal.wait_for("queued again");
     terminal.send("q");
     assert_eq!(terminal.end(), 0);
-    assert_left_as_found(&terminal);
+    terminal.assert_left_as_found();
 }
 
 #[test]
 fn a_newcomer_sees_the_welcome_and_reaches_a_heatmap() {
     let home = Home::empty();
-    let mut terminal = home.open(Kind::Kitty, &[]);
+    let mut terminal = home.open(Kind::Kitty, SIZE, &[]);
     terminal.wait_for("Welcome to Lightbox");
     terminal.send("d");
     terminal.wait_for("lightbox demo --quick");
@@ -191,13 +126,13 @@ fn a_newcomer_sees_the_welcome_and_reaches_a_heatmap() {
     terminal.wait_for("raw peak");
     terminal.send("Q");
     assert_eq!(terminal.end(), 0);
-    assert_left_as_found(&terminal);
+    terminal.assert_left_as_found();
 }
 
 #[test]
 fn a_daemon_and_a_worker_that_die_are_said_and_survived() {
     let home = Home::trained();
-    let mut terminal = home.open(Kind::Plain, &[]);
+    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
     terminal.wait_for("1 Studies");
     terminal.send("4");
     terminal.wait_for("raw peak");
@@ -217,11 +152,60 @@ fn a_daemon_and_a_worker_that_die_are_said_and_survived() {
     assert_eq!(terminal.end(), 0);
 }
 
+/// A daemon of a later version answers at the socket of a home, until it is dropped.
+struct LaterDaemon(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+impl LaterDaemon {
+    fn start(home: &Path) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let socket = home.join("daemon.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let stop = Arc::clone(&ended);
+        let thread = std::thread::spawn(move || {
+            while !stop.load(Ordering::SeqCst) {
+                if let Ok((mut stream, _)) = listener.accept() {
+                    let _ = stream.write_all(b"{\"protocol\":7,\"lightbox\":\"3.1.0\",\"pid\":77}\n");
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::fs::remove_file(socket).unwrap();
+        });
+        Self(ended, Some(thread))
+    }
+}
+
+impl Drop for LaterDaemon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+        self.1.take().map(JoinHandle::join);
+    }
+}
+
+#[test]
+fn a_daemon_of_another_version_is_said_with_what_to_do() {
+    let home = Home::trained();
+    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
+    terminal.wait_for("1 Studies");
+    let daemon = LaterDaemon::start(&home.path());
+    terminal.send("2");
+    terminal.wait_for("speaks protocol 7");
+    terminal.wait_for("lightbox daemon stop");
+    terminal.send("4");
+    terminal.wait_for("speaks protocol 7");
+    drop(daemon);
+    terminal.send("]");
+    terminal.wait_for("raw peak");
+    terminal.send("Q");
+    assert_eq!(terminal.end(), 0);
+    terminal.assert_left_as_found();
+}
+
 #[test]
 fn terminals_that_say_nothing_or_nonsense_work_in_text() {
     for kind in [Kind::Silent, Kind::Garbage, Kind::Plain] {
         let home = Home::trained();
-        let mut terminal = home.open(kind, &[]);
+        let mut terminal = home.open(kind, SIZE, &[]);
         terminal.wait_for("1 Studies");
         // Typed before the terminal would have answered: no key is lost.
         terminal.send("6");
@@ -236,7 +220,7 @@ fn terminals_that_say_nothing_or_nonsense_work_in_text() {
         terminal.wait_for("5 Plugins");
         terminal.send("q");
         assert_eq!(terminal.end(), 0, "{kind:?}");
-        assert_left_as_found(&terminal);
+        terminal.assert_left_as_found();
     }
 }
 
@@ -244,12 +228,12 @@ fn terminals_that_say_nothing_or_nonsense_work_in_text() {
 fn signals_leave_the_terminal_as_it_was() {
     for word in [Signal::TERM, Signal::HUP, Signal::INT] {
         let home = Home::trained();
-        let mut terminal = home.open(Kind::Kitty, &[]);
+        let mut terminal = home.open(Kind::Kitty, SIZE, &[]);
         terminal.wait_for("1 Studies");
         terminal.rest(0);
         signal(terminal.process(), word);
         terminal.end();
-        assert_left_as_found(&terminal);
+        terminal.assert_left_as_found();
     }
 }
 
@@ -257,7 +241,7 @@ fn signals_leave_the_terminal_as_it_was() {
 fn a_store_of_a_newer_version_is_read_from_its_directories() {
     let home = Home::trained();
     std::fs::write(home.path().join("index.sqlite"), b"SQLite format 9, of the year 2040").unwrap();
-    let mut terminal = home.open(Kind::Plain, &["--readonly"]);
+    let mut terminal = home.open(Kind::Plain, SIZE, &["--readonly"]);
     terminal.wait_for("2 runs");
     terminal.send("3");
     terminal.wait_for("small-cnn (baseline)");
@@ -270,12 +254,12 @@ fn an_image_that_vanished_is_said_where_it_would_be() {
     let home = Home::trained();
     let manifest = std::fs::read_to_string(home.path().join("datasets/skin/manifest.toml")).unwrap();
     assert!(manifest.contains("root"), "{manifest}");
-    let images = TRAINED.path().join("images");
+    let images = home.images();
     let copy = home.folder.path().join("images");
     assert!(Command::new("cp").arg("-r").arg(&images).arg(&copy).status().unwrap().success());
     let moved = manifest.replace(&images.display().to_string(), &copy.display().to_string());
     std::fs::write(home.path().join("datasets/skin/manifest.toml"), moved).unwrap();
-    let mut terminal = home.open(Kind::Plain, &[]);
+    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
     terminal.wait_for("1 Studies");
     std::fs::rename(copy.join("images"), copy.join("elsewhere")).unwrap();
     terminal.send("4");

@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: where the programs are, a home that goes away, and a call of `lightbox`.
 
+pub mod home;
+pub mod pixels;
 pub mod pty;
 
 use std::path::{Path, PathBuf};

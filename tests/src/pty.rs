@@ -3,36 +3,39 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lightbox_terminal::testing::ScriptedTerminal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::pixels::Pixels;
 
 /// How long anything may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the terminal answers to questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// kitty: graphics, its version, DA1.
-    Kitty,
-    /// xterm with sixel.
-    Sixel,
-    /// A terminal without graphics.
-    Plain,
-    /// Nothing at all.
-    Silent,
-    /// What makes no sense.
-    Garbage,
-}
+/// Which terminal it is: what it answers and draws.
+pub use lightbox_terminal::testing::Script as Kind;
 
 struct State {
     screen: vt100::Parser,
+    scripted: ScriptedTerminal,
     bytes: Vec<u8>,
 }
+
+/// How long the last bytes of a program that ended may take; more only where it left another one on the terminal.
+const LAST_BYTES: Duration = Duration::from_secs(10);
+
+/// A cell's width and height in pixels.
+pub const CELL: (u16, u16) = (8, 16);
+
+/// What a tmux inside a new kitty says when it is asked about the terminal around it.
+const TMUX: &str = "#!/bin/sh\nprintf 'xterm-kitty\\tkitty(0.41.1)\\t256,RGB,title\\ton\\n'\n";
 
 /// A terminal with a program in it.
 pub struct Terminal {
@@ -40,10 +43,12 @@ pub struct Terminal {
     master: File,
     child: Child,
     state: Arc<Mutex<State>>,
+    reader: JoinHandle<()>,
+    _programs: tempfile::TempDir,
 }
 
 impl Terminal {
-    /// Starts a program in a terminal of this size; cells are 8 x 16 pixels.
+    /// Starts a program in a terminal of this size, with cells of [`CELL`].
     ///
     /// # Panics
     /// When the system gives no pseudo-terminal, or the program does not start.
@@ -54,8 +59,10 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).expect("it has a name").into_string().expect("of plain letters");
         set_size(&master, columns, rows);
         let side = || Stdio::from(File::options().read(true).write(true).open(&name).expect("its other side"));
+        let programs = tempfile::tempdir().expect("a folder");
         // A session of its own with this as its terminal, as a login gives it.
-        let child = Command::new("setsid")
+        let mut command = Command::new("setsid");
+        command
             .args(["--ctty", "--wait"])
             .arg(program)
             .args(arguments)
@@ -69,20 +76,23 @@ impl Terminal {
             .env("XDG_CONFIG_HOME", "/nonexistent")
             .stdin(side())
             .stdout(side())
-            .stderr(side())
-            .spawn()
-            .expect("setsid of util-linux");
+            .stderr(side());
+        if kind == Kind::KittyInTmux {
+            inside_tmux(&mut command, programs.path());
+        }
+        let child = command.spawn().expect("setsid of util-linux");
         let master = File::from(master);
         let keys = master.try_clone().expect("a second handle");
         let answers = master.try_clone().expect("a third handle");
         let state = Arc::new(Mutex::new(State {
             screen: vt100::Parser::new(cells(rows), cells(columns), 0),
+            scripted: ScriptedTerminal::new(kind, columns, rows, CELL),
             bytes: Vec::new(),
         }));
         let reader = master.try_clone().expect("a fourth handle");
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || serve(kind, reader, answers, &shared));
-        Self { keys, master, child, state }
+        let reader = std::thread::spawn(move || serve(reader, answers, &shared));
+        Self { keys, master, child, state, reader, _programs: programs }
     }
 
     /// Types text or keys.
@@ -99,6 +109,35 @@ impl Terminal {
     /// When the reading thread panicked.
     pub fn screen(&self) -> String {
         self.state.lock().expect("the reader lives").screen.screen().contents()
+    }
+
+    /// The pixels of the screen: those of pictures, and of half-blocks; nothing where text or nothing is.
+    ///
+    /// # Panics
+    /// When the reading thread panicked.
+    pub fn pixels(&self) -> Pixels {
+        let state = self.state.lock().expect("the reader lives");
+        let (rows, columns) = state.screen.screen().size();
+        let (rows, columns) = (rows.get(), columns.get());
+        let mut pixels = Pixels {
+            width: usize::from(columns) * usize::from(CELL.0),
+            height: usize::from(rows) * usize::from(CELL.1),
+            colours: state.scripted.pixels(),
+        };
+        pixels.add_half_blocks(state.screen.screen());
+        pixels
+    }
+
+    /// Waits until what is seen of pictures satisfies something.
+    ///
+    /// # Panics
+    /// When it never does.
+    pub fn wait_for_pixels(&self, what: &str, fits: impl Fn(&Pixels) -> bool) {
+        let mut seen = 0;
+        self.wait(what, |_, bytes| {
+            let new = bytes.len() != std::mem::replace(&mut seen, bytes.len());
+            new && fits(&self.pixels())
+        });
     }
 
     /// Waits until the screen shows some words.
@@ -125,7 +164,7 @@ impl Terminal {
         self.wait(what, |_, bytes| fits(bytes));
     }
 
-    fn wait(&self, what: &str, fits: impl Fn(&str, &[u8]) -> bool) {
+    fn wait(&self, what: &str, mut fits: impl FnMut(&str, &[u8]) -> bool) {
         let begin = Instant::now();
         loop {
             let bytes = self.bytes();
@@ -133,7 +172,11 @@ impl Terminal {
             if fits(&screen, &bytes) {
                 return;
             }
-            assert!(begin.elapsed() < PATIENCE, "{what:?} never came; the screen:\n{screen}");
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{what:?} never came; a picture is at {:?}; the screen:\n{screen}",
+                self.pixels().picture()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -164,7 +207,10 @@ impl Terminal {
     /// # Panics
     /// When the terminal is gone.
     pub fn resize(&self, columns: u16, rows: u16) {
-        self.state.lock().expect("the reader lives").screen.screen_mut().set_size(cells(rows), cells(columns));
+        let mut state = self.state.lock().expect("the reader lives");
+        state.screen.screen_mut().set_size(cells(rows), cells(columns));
+        state.scripted.resize(columns, rows);
+        drop(state);
         set_size(&self.master, columns, rows);
     }
 
@@ -179,7 +225,22 @@ impl Terminal {
         text.split_whitespace().next().map_or(self.child.id(), |pid| pid.parse().expect("a number"))
     }
 
-    /// Waits for the end; the exit code.
+    /// The program left the screen: it wrote what that takes, and nothing for the screen after it.
+    ///
+    /// # Panics
+    /// When it did not.
+    pub fn assert_left_as_found(&self) {
+        let bytes = self.bytes();
+        let text = String::from_utf8_lossy(&bytes);
+        let left = text.rfind("\x1b[?1049l").unwrap_or_else(|| panic!("the alternate screen was not left"));
+        let entered = text.rfind("\x1b[?1049h").expect("it was entered");
+        assert!(left > entered, "the alternate screen was entered again");
+        for mode in ["\x1b[?25h", "\x1b[?2004l"] {
+            assert!(text.rfind(mode).is_some_and(|at| at > entered), "{mode:?} was not written");
+        }
+    }
+
+    /// Waits for the end, and for the last bytes; the exit code.
     ///
     /// # Panics
     /// When it never comes.
@@ -187,6 +248,10 @@ impl Terminal {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
+                let ended = Instant::now();
+                while !self.reader.is_finished() && ended.elapsed() < LAST_BYTES {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 return status.code().unwrap_or(-1);
             }
             assert!(begin.elapsed() < PATIENCE, "it does not end; the screen:\n{}", self.screen());
@@ -212,44 +277,28 @@ fn set_size(terminal: impl std::os::fd::AsFd, columns: u16, rows: u16) {
     tcsetwinsize(terminal, size).expect("a size");
 }
 
-fn serve(kind: Kind, mut reader: File, mut answers: File, state: &Mutex<State>) {
+/// The variables that tmux sets, and a `tmux` that says what it runs in.
+fn inside_tmux(command: &mut Command, programs: &Path) {
+    let tmux = programs.join("tmux");
+    std::fs::write(&tmux, TMUX).expect("a file");
+    std::fs::set_permissions(&tmux, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command
+        .env("TERM", "tmux-256color")
+        .env("TMUX", "/nonexistent/default,1,0")
+        .env("PATH", format!("{}:{path}", programs.display()));
+}
+
+fn serve(mut reader: File, mut answers: File, state: &Mutex<State>) {
     let mut buffer = [0_u8; 16_384];
-    let mut tail = Vec::new();
     while let Ok(count @ 1..) = reader.read(&mut buffer) {
         let bytes = &buffer[..count];
-        tail.extend_from_slice(bytes);
-        for (question, answer) in script(kind) {
-            // A question that lies across two reads is found when its end is there.
-            if let Some(at) = find(&tail, question.as_bytes()) {
-                tail.drain(..at + question.len());
-                let _ = answers.write_all(answer.as_bytes());
-            }
-        }
-        let keep = tail.len().saturating_sub(64);
-        tail.drain(..keep);
-        if let Ok(mut state) = state.lock() {
-            state.screen.process(bytes);
-            state.bytes.extend_from_slice(bytes);
-        }
+        let Ok(mut state) = state.lock() else { return };
+        state.screen.process(bytes);
+        state.scripted.feed(bytes);
+        state.bytes.extend_from_slice(bytes);
+        let replies = state.scripted.replies();
+        drop(state);
+        let _ = answers.write_all(&replies);
     }
-}
-
-/// Questions in the order in which they are asked, with their answers.
-fn script(kind: Kind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        Kind::Kitty => &[
-            ("a=q,t=d,f=24;AAAA\x1b\\", "\x1b_Gi=31;OK\x1b\\"),
-            ("\x1b[>0q", "\x1bP>|kitty(0.41.1)\x1b\\"),
-            ("\x1b[16t", "\x1b[6;16;8t"),
-            ("\x1b[c", "\x1b[?62;c"),
-        ],
-        Kind::Sixel => &[("\x1b[>0q", "\x1bP>|XTerm(379)\x1b\\"), ("\x1b[c", "\x1b[?63;1;2;4;6c")],
-        Kind::Plain => &[("\x1b[c", "\x1b[?1;2c")],
-        Kind::Silent => &[],
-        Kind::Garbage => &[("\x1b[c", "\x1b_G\x1b[?;;;c\x1bP\x07\x1b]11;rgb:zz\x07\x1b[9999999999999t")],
-    }
-}
-
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
 }

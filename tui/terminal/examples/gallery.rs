@@ -1,6 +1,6 @@
 //! A photo with a heat map over it, to try a terminal with: `gallery [--graphics WAY] [IMAGE...]`.
 //!
-//! n: next image; m: another map; o: no map; g: a grid of maps; s: scroll; p: a popup; ctrl-z: suspend; q: quit.
+//! n: next image; m: another map; o: no map; g: a grid of maps; s: scroll; p: a popup; ctrl-z: suspend; !: a panic; q: quit.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -153,6 +153,7 @@ impl State {
             'g' => self.grid = !self.grid,
             'p' => self.popup = !self.popup,
             's' => self.scroll = (self.scroll + 3) % 12,
+            '!' => panic!("as a defect would"),
             _ => {}
         }
     }

@@ -117,7 +117,8 @@ impl Pictures {
             let marks: Vec<u32> = text.map(position).collect();
             let [at_row, at_column, high] = marks[..] else { panic!("a placeholder with {} marks", marks.len()) };
             let id = high << 24 | u32::from(character.colour.expect("a placeholder's colour"));
-            let size = *self.virtual_places.get(&id).expect("a placeholder's picture");
+            // Within a frame the text comes before the picture.
+            let Some(&size) = self.virtual_places.get(&id) else { continue };
             self.paint_cell(id, (at_column as u16, at_row as u16), size, (column, row), cell, width, pixels);
         }
     }
@@ -139,8 +140,9 @@ impl Pictures {
                 let u = (f32::from(part.0) + (f32::from(x) + 0.5) / f32::from(cell.0)) / f32::from(of.0);
                 let v = (f32::from(part.1) + (f32::from(y) + 0.5) / f32::from(cell.1)) / f32::from(of.1);
                 let point = image.get_pixel((u * image.width() as f32) as u32, (v * image.height() as f32) as u32).0;
-                let place = usize::from(at.1 * cell.1 + y) * width + usize::from(at.0 * cell.0 + x);
-                let Some(pixel) = pixels.get_mut(place) else { continue };
+                let (x, y) = (usize::from(at.0 * cell.0 + x), usize::from(at.1 * cell.1 + y));
+                // After the window became smaller a picture may reach beyond it.
+                let Some(pixel) = pixels.get_mut(y * width + x).filter(|_| x < width) else { continue };
                 let alpha = f32::from(point[3]) / 255.0;
                 let below = pixel.unwrap_or([0; 3]);
                 *pixel = Some(std::array::from_fn(|c| {

@@ -54,6 +54,14 @@ impl ScriptedTerminal {
         }
     }
 
+    /// Another size: all text is gone, as the program draws it again; pictures with places of their own stay.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        (self.columns, self.rows) = (columns, rows);
+        self.cells = Cells::new(columns, rows);
+        let pixels = usize::from(columns) * usize::from(self.cell.0) * usize::from(rows) * usize::from(self.cell.1);
+        self.canvas = vec![None; pixels];
+    }
+
     /// Takes what a program sends.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.received += bytes.len();
@@ -68,6 +76,10 @@ impl ScriptedTerminal {
                 }
                 at += length;
                 continue;
+            }
+            // Its end comes with later bytes: what is doubled within looks like ends of other sequences.
+            if rest.starts_with(TMUX) {
+                break;
             }
             match split::first(rest) {
                 Cut::Whole(length) => {
@@ -208,9 +220,12 @@ impl ScriptedTerminal {
     }
 }
 
+/// How a sequence begins that tmux hands on.
+const TMUX: &[u8] = b"\x1bPtmux;";
+
 /// A sequence that tmux hands on: its length, and what is in it.
 fn unwrapped(bytes: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let body = bytes.strip_prefix(b"\x1bPtmux;")?;
+    let body = bytes.strip_prefix(TMUX)?;
     let mut inner = Vec::new();
     let mut at = 0;
     while at + 1 < body.len() {
