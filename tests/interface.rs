@@ -271,3 +271,54 @@ fn an_image_that_vanished_is_said_where_it_would_be() {
     terminal.send("q");
     assert_eq!(terminal.end(), 0);
 }
+
+#[test]
+fn a_study_from_a_form_runs_and_its_tables_and_pictures_are_written() {
+    let home = Home::trained();
+    let mut terminal = home.open(Kind::Kitty, SIZE, &[]);
+    terminal.wait_for("1 Studies");
+    terminal.send("n");
+    terminal.wait_for("New study");
+    // Every field is checked as it is typed; what is wrong is said at once and cannot be written.
+    let mut field = |text: &str| terminal.send(&format!("\x15{text}\x1b[B"));
+    for text in ["form", "skin", "small-cnn", "small-cnn", "1"] {
+        field(text);
+    }
+    terminal.send("\x1b[A");
+    terminal.wait_for("a whole number from 2 to 100");
+    let mut field = |text: &str| terminal.send(&format!("\x15{text}\x1b[B"));
+    for text in ["2", "1", "8", "64", "1e-3", "small-cnn", "gradcam, layercam"] {
+        field(text);
+    }
+    terminal.send("\x13");
+    terminal.wait_for("The study is written");
+    terminal.send("\r");
+    terminal.wait_for("4/4");
+    terminal.send("3");
+    terminal.wait_for("explanations of small-cnn");
+    terminal.send("e");
+    terminal.wait_for("Write all tables as");
+    terminal.send("csv\r");
+    terminal.wait_for("an existing one is not overwritten");
+    let tables = home.folder.path().join("tables.csv");
+    terminal.send(&format!("\x15{}\r", tables.display()));
+    terminal.wait_for("written:");
+    let written = std::fs::read_to_string(&tables).unwrap();
+    assert!(written.contains("balanced-accuracy") && written.contains("layercam"), "{written}");
+    // Side by side: all methods on one image, then one method on several images.
+    terminal.send("4");
+    terminal.wait_for("raw peak");
+    terminal.send("vv");
+    terminal.wait_for("xgradcam");
+    terminal.send("v");
+    terminal.rest(0);
+    let picture = home.folder.path().join("picture.png");
+    terminal.send("e");
+    terminal.wait_for("Write the picture");
+    terminal.send(&format!("\x15{}\r", picture.display()));
+    terminal.wait_for("written:");
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    terminal.send("Q");
+    assert_eq!(terminal.end(), 0);
+    terminal.assert_left_as_found();
+}
