@@ -409,10 +409,48 @@ mod tests {
         StudyFile::parse(Path::new("s"), &format!("{mixed}allow_mixed_init = true\n")).unwrap();
     }
 
+    /// The blocks of TOML in `docs/studies.md`.
+    fn documented() -> Vec<String> {
+        let page = include_str!("../../../docs/studies.md");
+        let blocks = page.split("```toml\n").skip(1);
+        blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+    }
+
+    /// All keys of a table, with those of the tables in it, and their values.
+    fn leaves(table: &toml::Table) -> BTreeMap<String, toml::Value> {
+        let mut found = BTreeMap::new();
+        for (key, value) in table {
+            match value {
+                toml::Value::Table(inner) if ["split", "train", "explain", "statistics"].contains(&key.as_str()) => {
+                    found.extend(leaves(inner).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+                }
+                value => drop(found.insert(key.clone(), value.clone())),
+            }
+        }
+        found
+    }
+
     #[test]
-    fn defaults_are_those_of_the_documentation() {
-        let study = StudyFile::parse(Path::new("s"), GOOD).unwrap();
-        assert_eq!((study.train.epochs, study.train.batch_size, study.train.image_size), (20, 32, 224));
-        assert_eq!(study.statistics.primary, "balanced-accuracy");
+    fn the_documentation_has_every_key_with_its_default() {
+        let [least, full] = documented().try_into().unwrap();
+        let defaults = StudyFile::parse(Path::new("least"), &least).unwrap();
+        let full = leaves(&toml::from_str(&full).unwrap());
+        let read = StudyFile::parse(Path::new("full"), &documented()[1]).unwrap();
+        assert_eq!(
+            full.keys().collect::<Vec<_>>(),
+            leaves(&toml::Table::try_from(&read).unwrap()).keys().collect::<Vec<_>>()
+        );
+        // An explanation has no default, but its keys have.
+        let explain = "[explain]\nmodel = 'resnet50'\nmethods = ['gradcam']\nmetrics = ['road']\n";
+        let explained = StudyFile::parse(Path::new("least"), &format!("{least}{explain}")).unwrap();
+        assert_eq!(defaults.explain, None);
+        for (key, value) in leaves(&toml::Table::try_from(&explained).unwrap()) {
+            let line =
+                documented()[1].lines().find(|l| l.split(" =").next() == key.rsplit('.').next()).unwrap().to_owned();
+            let has_default = key.contains('.') && !line.contains("no default");
+            if has_default {
+                assert_eq!(full[&key], value, "{line}");
+            }
+        }
     }
 }
