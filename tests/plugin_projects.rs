@@ -62,6 +62,9 @@ fn new_cams_pass_the_checks_install_explain_and_go_away() {
     let list = ok(lightbox(&home, &["plugins", "list"]));
     assert!(list.contains("strong-cam") && list.contains("plain-cam"), "{list}");
 
+    let shown = ok(lightbox(&home, &["plugins", "show", "strong-cam"]));
+    assert!(shown.contains("parameter  keep = 1.0 (float, 0.01 to 1)"), "{shown}");
+
     let (group, image) = trained(&home);
     let out = place.path().join("out");
     let explain = ["explain", &image, "--run", &group, "--out", &text(&out), "--raw", "--method"];

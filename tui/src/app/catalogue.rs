@@ -123,9 +123,40 @@ impl Catalogue {
     pub fn method(&self, id: &str) -> Option<&Method> {
         self.attributions.iter().find(|m| m.source.id == id)
     }
+
+    /// What there is to know of a model or method, by name; nothing for an id that is not there.
+    pub fn facts(&self, id: &str) -> Vec<(&'static str, String)> {
+        let (model, method) = (self.model(id), self.method(id));
+        let (source, parameters, word) = match (model, method) {
+            (Some(model), _) => (&model.source, &model.options, "option"),
+            (None, Some(method)) => (&method.source, &method.parameters, "parameter"),
+            (None, None) => return Vec::new(),
+        };
+        let mut facts = vec![("does", source.description.clone()), ("reference", source.reference.clone())];
+        if let Some(model) = model {
+            let size: Vec<String> = model.input_size.iter().map(ToString::to_string).collect();
+            facts.push(("input", size.join(" x ")));
+            facts.push(("layers", model.cut_points.join(" ")));
+            facts.push(("default", model.default_layer.clone()));
+        }
+        if let Some(method) = method {
+            let needs = method.needs.iter().filter(|(_, needed)| needed.as_bool() == Some(true));
+            facts.push(("needs", needs.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")));
+            facts.push(("layers", method.layers.clone()));
+        }
+        facts.extend(parameters.iter().map(|parameter| (word, parameter.describe())));
+        facts.push(("library", format!("{} {}", source.library, source.version)));
+        facts.push(("file", source.file.clone()));
+        facts.retain(|(_, value)| !value.is_empty());
+        facts
+    }
 }
 
 impl Parameter {
+    fn describe(&self) -> String {
+        format!("{} = {} ({}): {}", self.name, self.default_text(), self.range(), self.help)
+    }
+
     /// The default as it is written on the command line.
     pub fn default_text(&self) -> String {
         match &self.default {

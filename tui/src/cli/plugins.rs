@@ -10,6 +10,7 @@ use lightbox_scheduler::WorkerProgram;
 use serde_json::Value;
 
 use super::Context;
+use crate::app::catalogue::Catalogue;
 use crate::failure::{Failure, Result};
 
 /// What to ask about plugins.
@@ -90,7 +91,16 @@ fn show(context: &Context, id: &str) -> Result<()> {
         let hint = lightbox_store::names::nearest(id, ids.iter().copied()).map(|n| format!("; did you mean {n:?}?"));
         return Err(Failure::bad(format!("no plugin is called {id:?}{}", hint.unwrap_or_default())));
     };
-    context.out.record(entry)
+    if context.out.json {
+        return context.out.record(entry);
+    }
+    let known: Catalogue = serde_json::from_value(catalogue.clone())
+        .map_err(|e| Failure::failed(format!("the worker's list of plugins is not readable: {e}")))?;
+    context.out.line(format!("{id}: {}", entry["name"].as_str().unwrap_or_default()));
+    for (name, value) in known.facts(id) {
+        context.out.line(format!("  {name:<10} {value}"));
+    }
+    Ok(())
 }
 
 /// Runs the checks of a library and shows each as it ends.

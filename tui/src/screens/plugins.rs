@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::movement::{HasTable, Movement, Words, take_words};
 use super::{Goal as AnyGoal, Screen, viewer};
-use crate::app::catalogue::{Catalogue, Parameter, Source};
+use crate::app::catalogue::{Catalogue, Source};
 use crate::app::keys::{self, Binding, Entry};
 use crate::app::message::Update as AppUpdate;
 use crate::app::popup::Page;
@@ -150,49 +150,15 @@ impl Plugins {
         let theme = &shared.theme;
         let (Some(catalogue), Some(row)) = (&self.known, self.table.selected()) else { return Vec::new() };
         let id = self.table.rows().id(row).into_owned();
-        let mut lines = Vec::new();
-        let mut fact = |name: &str, value: String| {
-            if !value.is_empty() {
-                lines.push(Line::from(vec![
-                    Span::styled(format!("{name:<12}"), theme.dim),
-                    Span::styled(value, theme.text),
-                ]));
-            }
+        let facts = match self.table.rows().text(row, 1).as_ref() {
+            "broken" => vec![("problem", self.table.rows().text(row, 3).into_owned())],
+            _ => catalogue.facts(&id),
         };
-        if self.table.rows().text(row, 1) == "broken" {
-            fact("problem", self.table.rows().text(row, 3).into_owned());
-            return lines;
-        }
-        let (source, parameters, word) = match (catalogue.model(&id), catalogue.method(&id)) {
-            (Some(model), _) => (&model.source, &model.options, "option"),
-            (None, Some(method)) => (&method.source, &method.parameters, "parameter"),
-            (None, None) => return lines,
+        let line = |(name, value)| {
+            Line::from(vec![Span::styled(format!("{name:<12}"), theme.dim), Span::styled(value, theme.text)])
         };
-        fact("does", source.description.clone());
-        fact("reference", source.reference.clone());
-        if let Some(model) = catalogue.model(&id) {
-            let size: Vec<String> = model.input_size.iter().map(ToString::to_string).collect();
-            fact("input", size.join(" x "));
-            fact("layers", model.cut_points.join(" "));
-            fact("default", model.default_layer.clone());
-        }
-        if let Some(method) = catalogue.method(&id) {
-            let needs: Vec<&str> =
-                method.needs.iter().filter(|(_, v)| v.as_bool() == Some(true)).map(|(k, _)| k.as_str()).collect();
-            fact("needs", needs.join(", "));
-            fact("layers", method.layers.clone());
-        }
-        for parameter in parameters {
-            fact(word, describe(parameter));
-        }
-        fact("library", format!("{} {}", source.library, source.version));
-        fact("file", source.file.clone());
-        lines
+        facts.into_iter().map(line).collect()
     }
-}
-
-fn describe(parameter: &Parameter) -> String {
-    format!("{} = {} ({}): {}", parameter.name, parameter.default_text(), parameter.range(), parameter.help)
 }
 
 impl Screen for Plugins {
