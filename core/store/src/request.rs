@@ -97,6 +97,13 @@ pub struct Explained {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum WarmAnswer {
+    /// A method is about to run: where the worker crashes next, it crashed in this one.
+    Begins {
+        /// Its id.
+        method: String,
+        /// The library that it comes from.
+        file: PathBuf,
+    },
     /// A picture was written.
     Explained(Box<Explained>),
     /// Something the user should know.

@@ -192,7 +192,7 @@ pub fn remark(event: &Event<'_>) -> Option<String> {
         Event::FewerRows { method, rows } => {
             Some(format!("{method}: memory ran out: {rows} rows at once from here on"))
         }
-        Event::Log { .. } | Event::Progress { .. } => None,
+        Event::Begins { .. } | Event::Log { .. } | Event::Progress { .. } => None,
     }
 }
 

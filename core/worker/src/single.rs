@@ -7,7 +7,7 @@ use lightbox_data::decode::{self, DecodeOptions, DecodedImage};
 use lightbox_data::{Channels, geometry};
 use lightbox_engine::Cancel;
 use lightbox_engine::explain::{
-    ExplainOptions, Explainer, Explanations, ImageBatch, Network as _, Target, choose_layers, image_seed,
+    Event, ExplainOptions, Explainer, Explanations, ImageBatch, Network as _, Target, choose_layers, image_seed,
 };
 use lightbox_engine::picture::{self, Options, Original, npy};
 use lightbox_engine::plugin::{AttributionHandle, ModelHandle, ModelOptions, Registry, from_text};
@@ -77,7 +77,14 @@ impl Loaded {
             let batch = ImageBatch { input: &input, truths: None, seeds: &seeds };
             let mut remarks = Vec::new();
             let explained = explainer
-                .explain(&batch, &Cancel::new(), &mut |event| remarks.extend(network::remark(&event)))
+                .explain(&batch, &Cancel::new(), &mut |event| {
+                    if let Event::Begins { method, file } = event {
+                        let (method, file) = (method.to_owned(), file.to_owned());
+                        // Who no longer listens is found at the next answer.
+                        let _ = answer(WarmAnswer::Begins { method, file });
+                    }
+                    remarks.extend(network::remark(&event));
+                })
                 .map_err(network::explain_failure)?;
             for text in remarks {
                 answer(WarmAnswer::Remark { text })?;

@@ -1,5 +1,6 @@
 //! Explains batches: one shared pass, each method in turn, the pipeline, and fewer images at once when memory runs out.
 
+use std::path::Path;
 use std::time::Instant;
 
 use tch::Tensor;
@@ -46,6 +47,13 @@ pub struct ImageBatch<'a> {
 /// What happens while explaining.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'a> {
+    /// A method is called for a batch of images. When the process ends before the next event, it did so in this method.
+    Begins {
+        /// The method.
+        method: &'a str,
+        /// The library that it comes from.
+        file: &'a Path,
+    },
     /// A method says something.
     Log {
         /// The method.
@@ -237,6 +245,7 @@ impl<'n> Explainer<'n> {
             }
             let started = Instant::now();
             let id = method.metadata().id.clone();
+            events(Event::Begins { method: &id, file: method.file() });
             let mut services = Services {
                 network: self.network,
                 layers: &self.layers,

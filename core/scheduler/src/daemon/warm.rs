@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
@@ -24,6 +25,9 @@ use crate::WorkerProgram;
 use crate::client::ARENAS;
 use crate::protocol::{Answer, LineReader, Message, News, read_message, write_message};
 use crate::settings::WarmSettings;
+
+/// How long a process may take to be gone after its output closed.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// One request on its way.
 struct Asked {
@@ -224,7 +228,8 @@ impl Keeper {
         };
         let who = (asked.connection, process.child.id());
         *self.state.now.lock().unwrap_or_else(PoisonError::into_inner) = Some(who);
-        let outcome = converse(&mut process, asked);
+        let mut running = None;
+        let outcome = converse(&mut process, asked, &mut running);
         *self.state.now.lock().unwrap_or_else(PoisonError::into_inner) = None;
         match outcome {
             Ok(end) => {
@@ -232,11 +237,16 @@ impl Keeper {
                 Ok(end)
             }
             Err(error) => {
-                let _ = process.child.kill();
-                let how = process.child.wait().ok().and_then(|status| status.signal());
-                let how = how.map_or(format!("{error}"), |signal| format!("it was ended by {}", signal_name(signal)));
+                let how = how_it_ended(&mut process.child, &error);
                 let log = self.home.logs_dir().join("warm.log");
-                Err(format!("the worker crashed while it explained: {how} (see {})", log.display()))
+                Err(match running {
+                    Some((method, file)) => format!(
+                        "{}: the method `{method}` crashed the worker: {how}; report it to the plugin's author, with the end of {}",
+                        file.display(),
+                        log.display()
+                    ),
+                    None => format!("the worker crashed while it explained: {how} (see {})", log.display()),
+                })
             }
         }
     }
@@ -264,8 +274,28 @@ impl Keeper {
     }
 }
 
-/// Asks the process and passes on what it answers.
-fn converse(process: &mut Process, asked: &Asked) -> std::io::Result<End> {
+/// How a process ended that answers no more; one that lives is ended.
+fn how_it_ended(child: &mut Child, error: &std::io::Error) -> String {
+    // Its output closes a moment before the process is gone.
+    let begun = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < LAST_MOMENT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let lives = matches!(child.try_wait(), Ok(None));
+    let _ = child.kill();
+    match child.wait() {
+        Ok(_) if lives => error.to_string(),
+        Ok(status) => match (status.signal(), status.code()) {
+            (Some(signal), _) => signal_name(signal),
+            (None, Some(code)) => format!("it ended the process with exit code {code}"),
+            (None, None) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Asks the process and passes on what it answers; `running` is the method that ran last, and its library.
+fn converse(process: &mut Process, asked: &Asked, running: &mut Option<(String, PathBuf)>) -> std::io::Result<End> {
     write_message(&mut process.requests, &asked.request)?;
     process.requests.flush()?;
     let id = asked.id;
@@ -276,6 +306,7 @@ fn converse(process: &mut Process, asked: &Asked) -> std::io::Result<End> {
             WarmAnswer::Explained(explained) => {
                 let _ = asked.to.try_send(Message::News(News::Explained { id, explained }));
             }
+            WarmAnswer::Begins { method, file } => *running = Some((method, file)),
             WarmAnswer::Remark { text } => {
                 let _ = asked.to.try_send(Message::News(News::Remark { id, text }));
             }
