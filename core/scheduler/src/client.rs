@@ -23,6 +23,9 @@ const START: Duration = Duration::from_secs(60);
 /// The variable by which glibc limits its heaps. Set for the daemon, and taken away again from its workers.
 pub(crate) const ARENAS: &str = "MALLOC_ARENA_MAX";
 
+/// How often it is looked whether an answer is still wanted.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// How long a daemon may take to say hello.
 const HELLO: Duration = Duration::from_secs(10);
 
@@ -143,12 +146,36 @@ impl Client {
         let id = self.send(action)?;
         loop {
             match self.message(None)? {
-                Some(Message::News(news)) => on_news(news),
-                Some(Message::Answer { id: of, answer }) if of == id || of == 0 => return accept(answer),
-                Some(Message::Answer { .. }) => {}
+                Some(message) => {
+                    if let Some(answer) = answer_to(id, message, on_news) {
+                        return accept(answer);
+                    }
+                }
                 None => return Err(SchedulerError::Gone),
             }
         }
+    }
+
+    /// As [`Client::ask_with`], for as long as the answer is wanted; none when it no longer is. The connection is of no use
+    /// then, and when it is dropped the daemon gives up what it does for it.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn ask_while(
+        &mut self,
+        action: Action,
+        on_news: &mut dyn FnMut(News),
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Option<Answer>> {
+        let id = self.send(action)?;
+        while wanted() {
+            if let Some(message) = self.message(Some(LOOK))?
+                && let Some(answer) = answer_to(id, message, on_news)
+            {
+                return accept(answer).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Asks without waiting; the number of the request comes back with its answer.
@@ -198,6 +225,16 @@ impl Client {
             Err(_) => Err(SchedulerError::Gone),
         }
     }
+}
+
+/// The answer to a request, if the message is it; news are given to `on_news`.
+fn answer_to(request: u64, message: Message, on_news: &mut dyn FnMut(News)) -> Option<Answer> {
+    match message {
+        Message::News(news) => on_news(news),
+        Message::Answer { id, answer } if id == request || id == 0 => return Some(answer),
+        Message::Answer { .. } => {}
+    }
+    None
 }
 
 fn accept(answer: Answer) -> Result<Answer> {

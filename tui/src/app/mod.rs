@@ -222,6 +222,7 @@ impl App {
 
     fn key(&mut self, key: &KeyEvent) {
         self.shared.hush();
+        self.shared.waiting = None;
         if keys::name_of(key) == "ctrl-c" {
             self.shared.wishes.push(Wish::Quit);
             return;
@@ -309,6 +310,13 @@ impl App {
         }
         for popup in &mut self.ui.popups {
             popup.update(&update, shared);
+        }
+        if matches!(update, Update::Catalogue(_))
+            && self.ui.popups.is_empty()
+            && let Some(command) = self.shared.waiting.take()
+        {
+            self.shared.hush();
+            self.invoke(command);
         }
         self.dirty = true;
         self.take_wishes();

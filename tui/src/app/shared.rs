@@ -141,6 +141,8 @@ pub struct Shared {
     pub gauges: Vec<Gauge>,
     /// Plugins.
     pub catalogue: Loaded<Arc<Catalogue>>,
+    /// The command that waits until the plugins are known; another key takes its place.
+    pub waiting: Option<&'static str>,
     /// Work beside the loop.
     pub tasks: Tasks,
     /// What screens asked for, taken up after each message.
@@ -163,6 +165,7 @@ impl Shared {
             queue: QueueState::default(),
             gauges: Vec::new(),
             catalogue: Loaded::No,
+            waiting: None,
             tasks,
             wishes: Vec::new(),
             remark: None,
@@ -225,6 +228,25 @@ impl Shared {
         };
         self.say(format!("{} …", run.as_typed()));
         self.tasks.run_command(run);
+    }
+
+    /// The plugins for a command. While the worker is asked for them there are none, and the command is given again as
+    /// soon as they are known.
+    pub fn plugins_for(&mut self, command: &'static str) -> Option<Arc<Catalogue>> {
+        self.need_catalogue();
+        match &self.catalogue {
+            Loaded::Here(catalogue) => Some(Arc::clone(catalogue)),
+            Loaded::Failed(sentence) => {
+                let sentence = format!("the plugins are not known: {sentence}");
+                self.say_bad(sentence);
+                None
+            }
+            Loaded::No | Loaded::Coming => {
+                self.waiting = Some(command);
+                self.say("asking the worker which plugins there are …");
+                None
+            }
+        }
     }
 
     /// Asks for the plugins once.

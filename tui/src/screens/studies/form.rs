@@ -5,30 +5,19 @@ use lightbox_store::{Home, atomic, names};
 
 use crate::app::catalogue::Catalogue;
 use crate::app::popup::{Choice, Choose, Field, Form};
-use crate::app::shared::{Loaded, Shared, Wish};
+use crate::app::shared::{Shared, Wish};
 use crate::app::tasks::Purpose;
 
 /// Metrics of explanations in a new study.
 const EXPLANATION_METRICS: &str = "road, average-drop, increase";
 
-/// Opens the form; false when it has to wait for the worker to say which models there are.
-pub fn open(shared: &mut Shared, datasets: Vec<String>) -> bool {
+/// Opens the form.
+pub fn open(shared: &mut Shared, datasets: Vec<String>) {
     if datasets.is_empty() {
         shared.say_bad("a study needs a dataset: a on screen 6 adds one");
-        return true;
+        return;
     }
-    let catalogue = match &shared.catalogue {
-        Loaded::Here(catalogue) => catalogue.clone(),
-        Loaded::Failed(sentence) => {
-            let sentence = format!("the models are not known: {sentence}");
-            shared.say_bad(sentence);
-            return true;
-        }
-        Loaded::No | Loaded::Coming => {
-            shared.say("asking the worker which models there are …");
-            return false;
-        }
-    };
+    let Some(catalogue) = shared.plugins_for("new study") else { return };
     let home = shared.home.clone();
     let fields = fields(&catalogue, datasets, home.clone());
     let form = Form::new("New study", fields, "write the study", move |values, shared| {
@@ -40,7 +29,6 @@ pub fn open(shared: &mut Shared, datasets: Vec<String>) -> bool {
         Ok(())
     });
     shared.open(form);
-    true
 }
 
 /// What to do with the file that was written.

@@ -44,8 +44,6 @@ pub struct Studies {
     table: DataTable,
     lines: Arc<Lines>,
     datasets: Option<Vec<String>>,
-    /// A form was asked for before it was known what there is to choose from.
-    form_waits: bool,
 }
 
 fn chosen(screen: &Studies, _: &Shared) -> Result<(), String> {
@@ -77,7 +75,7 @@ const BINDINGS: &[Bind] = &[
     .footer()
     .when(chosen),
     Bind::new(&["n"], "new study", "Fill in a form; it writes a study file that can be edited.", |t, s| {
-        t.form_waits = !form::open(s, t.datasets.clone().unwrap_or_default());
+        form::open(s, t.datasets.clone().unwrap_or_default());
     })
     .footer()
     .writes(),
@@ -152,7 +150,7 @@ impl Studies {
     /// The screen before anything is read.
     pub fn new() -> Self {
         let table = DataTable::new(rows::columns()).styled(rows::cell_style);
-        Self { table, lines: Arc::new(Lines(Vec::new())), datasets: None, form_waits: false }
+        Self { table, lines: Arc::new(Lines(Vec::new())), datasets: None }
     }
 
     fn line(&self) -> Option<&Line> {
@@ -234,8 +232,6 @@ impl Screen for Studies {
     }
 
     fn key(&mut self, key: &KeyEvent, shared: &mut Shared) -> bool {
-        // Who goes on with something else wants no form in between.
-        self.form_waits = false;
         keys::press(BINDINGS, self, key, shared) || keys::press(Movement::<Self>::BINDINGS, self, key, shared)
     }
 
@@ -268,9 +264,6 @@ impl Screen for Studies {
                 shared.tasks.spawn(move || AppUpdate::Studies(Update::Lines(Lines::read(&home, &runs, &running).0)));
             }
             AppUpdate::Studies(Update::Lines(lines)) => self.take(Lines(lines.clone()), shared),
-            AppUpdate::Catalogue(_) if std::mem::take(&mut self.form_waits) => {
-                self.form_waits = !form::open(shared, self.datasets.clone().unwrap_or_default());
-            }
             AppUpdate::Studies(Update::Datasets(names)) => self.datasets = Some(names.clone()),
             AppUpdate::Command(done) if done.run.purpose == Purpose::Data || done.run.purpose == Purpose::Demo => {
                 Self::read_datasets(shared);

@@ -4,6 +4,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use lightbox_picture::{Colormap, npy};
 use lightbox_scheduler::Client;
@@ -46,8 +48,44 @@ pub struct Heat {
     pub height: usize,
 }
 
-/// Asks the warm worker for maps of one image by several methods. All keys differ in their method only.
-pub fn ask(home: &Home, program: &Path, keys: &[Key], each: &mut dyn FnMut(Key, Result<Heat, String>)) -> Vec<String> {
+/// How long a map may take that nobody waits for any more. Giving it up ends the worker, and the next one has to load its
+/// network again.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Maps that are asked for.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// What they are of; they differ in their method only.
+    pub keys: Vec<Key>,
+    moved_on: Arc<AtomicBool>,
+    begun: Instant,
+}
+
+impl Pending {
+    /// From now on.
+    pub fn of(keys: Vec<Key>) -> Self {
+        Self { keys, moved_on: Arc::default(), begun: Instant::now() }
+    }
+
+    /// Tells whether any of them is still wanted.
+    pub fn set_wanted(&self, wanted: bool) {
+        self.moved_on.store(!wanted, Ordering::SeqCst);
+    }
+
+    fn is_worth_waiting(&self) -> bool {
+        !self.moved_on.load(Ordering::SeqCst) || self.begun.elapsed() < GRACE
+    }
+}
+
+/// Asks the warm worker for maps of one image by several methods. `each` is given each map, or why there is none; nothing
+/// where it was given up because nobody wants it any more.
+pub fn ask(
+    home: &Home,
+    program: &Path,
+    pending: &Pending,
+    each: &mut dyn FnMut(Key, Option<Result<Heat, String>>),
+) -> Vec<String> {
+    let keys = &pending.keys;
     let Some(first) = keys.first() else { return Vec::new() };
     let mut hasher = DefaultHasher::new();
     (keys, std::process::id(), std::time::SystemTime::now()).hash(&mut hasher);
@@ -70,22 +108,27 @@ pub fn ask(home: &Home, program: &Path, keys: &[Key], each: &mut dyn FnMut(Key, 
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let mut remarks = Vec::new();
-    let mut missing: Vec<Key> = keys.to_vec();
+    let mut missing: Vec<Key> = keys.clone();
     let action = Action::Explain { request: Box::new(request) };
     let outcome = Client::connect_or_start(home, program).and_then(|mut client| {
-        client.ask_with(action, &mut |news| match news {
+        let mut on_news = |news| match news {
             News::Explained { explained, .. } => {
                 if let Some(at) = missing.iter().position(|k| k.method == explained.method) {
-                    each(missing.swap_remove(at), read(*explained));
+                    each(missing.swap_remove(at), Some(read(*explained)));
                 }
             }
             News::Remark { text, .. } => remarks.push(text),
             _ => {}
-        })
+        };
+        client.ask_while(action, &mut on_news, &|| pending.is_worth_waiting())
     });
-    let sentence = outcome.err().map_or_else(|| "the worker sent no map".to_owned(), |e| e.to_string());
+    let why = match outcome {
+        Ok(None) => None,
+        Ok(Some(_)) => Some("the worker sent no map".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
     for key in missing {
-        each(key, Err(sentence.clone()));
+        each(key, why.clone().map(Err));
     }
     // What was written there is read by now; a folder that stays costs some kilobytes of cache.
     let _ = std::fs::remove_dir_all(out);

@@ -22,7 +22,7 @@ use crate::app::keys::{self, Binding, Entry};
 use crate::app::message::Update as AppUpdate;
 use crate::app::shared::{Loaded, Shared};
 use crate::widgets::{Canvas, DataTable, Hit};
-use heat::{Heat, Key};
+use heat::{Heat, Key, Pending};
 use photo::Photo;
 use source::{Filter, List, Source, Wanted};
 
@@ -63,8 +63,8 @@ pub enum Update {
     Source(Wanted, Result<Arc<Source>, String>),
     /// An image.
     Photo(PathBuf, Result<Photo, String>),
-    /// A heatmap.
-    Heat(Box<(Key, Result<Heat, String>)>),
+    /// A heatmap, or why there is none; nothing where it was given up.
+    Heat(Box<(Key, Option<Result<Heat, String>>)>),
     /// A request is done, with what it had to say.
     Asked(Vec<String>),
     /// A picture was written, or not.
@@ -113,7 +113,7 @@ pub struct Viewer {
     view: View,
     photos: HashMap<PathBuf, Option<Result<Photo, String>>>,
     maps: HashMap<Key, Option<Result<Heat, String>>>,
-    asking: bool,
+    asking: Option<Pending>,
     /// The heatmap that was shown last: it stays until the next one of its image is there, for a picture is sent anew each time.
     seen: Option<Key>,
     entered: bool,
@@ -208,7 +208,7 @@ impl Viewer {
             view: View::One,
             photos: HashMap::new(),
             maps: HashMap::new(),
-            asking: false,
+            asking: None,
             seen: None,
             entered: false,
             remark: None,
@@ -295,6 +295,10 @@ impl Viewer {
     }
 
     fn turn_method(&mut self, by: isize, shared: &mut Shared) {
+        let command = if by > 0 { "next method" } else { "previous method" };
+        if shared.plugins_for(command).is_none() {
+            return;
+        }
         let methods = self.methods(shared);
         let at = methods.iter().position(|m| *m == self.method).unwrap_or(0);
         let next = (at as isize + by).rem_euclid(methods.len().max(1) as isize) as usize;
@@ -389,29 +393,36 @@ impl Viewer {
         self.ask_maps(shared);
     }
 
+    /// The maps of each image that is shown.
+    fn wanted_maps(&self, shared: &Shared) -> Vec<Vec<Key>> {
+        let methods = if self.view == View::Methods { self.methods(shared) } else { vec![self.method.clone()] };
+        let entries = self.places().into_iter().filter_map(|place| self.entry_at(place));
+        entries.map(|entry| methods.iter().filter_map(|m| self.map_key(entry, m)).collect()).collect()
+    }
+
     /// Asks the warm worker for the first missing map, with all that it can make in the same pass. One request at a time:
     /// what the user has moved away from meanwhile is never asked for.
     fn ask_maps(&mut self, shared: &Shared) {
         self.remember();
-        if self.asking {
+        let wanted = self.wanted_maps(shared);
+        if let Some(pending) = &self.asking {
+            pending.set_wanted(wanted.iter().flatten().any(|key| pending.keys.contains(key)));
             return;
         }
-        let methods = if self.view == View::Methods { self.methods(shared) } else { vec![self.method.clone()] };
-        let missing = self.places().into_iter().find_map(|place| {
-            let entry = self.entry_at(place)?;
-            let keys = methods.iter().filter_map(|m| self.map_key(entry, m));
-            let missing: Vec<Key> = keys.filter(|k| !self.maps.contains_key(k)).collect();
+        let missing = wanted.into_iter().find_map(|keys| {
+            let missing: Vec<Key> = keys.into_iter().filter(|k| !self.maps.contains_key(k)).collect();
             (!missing.is_empty()).then_some(missing)
         });
         let Some(keys) = missing else { return };
         for key in &keys {
             self.maps.insert(key.clone(), None);
         }
-        self.asking = true;
+        let pending = Pending::of(keys);
+        self.asking = Some(pending.clone());
         let (home, program) = (shared.home.clone(), shared.program.clone());
         shared.tasks.spawn_long(move |tell| {
             let mut each = |key, heat| tell.update(AppUpdate::Viewer(Box::new(Update::Heat(Box::new((key, heat))))));
-            let remarks = heat::ask(&home, &program, &keys, &mut each);
+            let remarks = heat::ask(&home, &program, &pending, &mut each);
             tell.update(AppUpdate::Viewer(Box::new(Update::Asked(remarks))));
         });
     }
@@ -430,11 +441,14 @@ impl Viewer {
                 self.photos.insert(path.clone(), Some(photo.clone()));
             }
             Update::Heat(made) => {
-                self.maps.insert(made.0.clone(), Some(made.1.clone()));
+                match &made.1 {
+                    Some(heat) => drop(self.maps.insert(made.0.clone(), Some(heat.clone()))),
+                    None => drop(self.maps.remove(&made.0)),
+                }
                 self.remember();
             }
             Update::Asked(remarks) => {
-                self.asking = false;
+                self.asking = None;
                 self.remark = remarks.first().cloned();
                 self.ask_maps(shared);
             }

@@ -10,10 +10,10 @@ use crate::screens::Goal as AnyGoal;
 
 impl Viewer {
     pub(super) fn choose_method(&mut self, shared: &mut Shared) {
+        let Some(catalogue) = shared.plugins_for("method") else { return };
         let methods = self.methods(shared);
-        let catalogue = shared.catalogue.get().cloned();
         let note = |id: &String| {
-            let method = catalogue.as_ref().and_then(|c| c.method(id));
+            let method = catalogue.method(id);
             method.map(|m| format!("{}  {}", m.source.name, m.source.reference)).unwrap_or_default()
         };
         let choices: Vec<Choice> =
@@ -47,7 +47,8 @@ impl Viewer {
 
     pub(super) fn choose_layer(&mut self, shared: &mut Shared) {
         let model = self.source.get().and_then(|s| s.networks.first()).map(|n| n.model.clone()).unwrap_or_default();
-        let Some(model) = shared.catalogue.get().and_then(|c| c.model(&model).cloned()) else {
+        let Some(catalogue) = shared.plugins_for("layer") else { return };
+        let Some(model) = catalogue.model(&model).cloned() else {
             shared.say_bad(format!("no plugin offers the model {model:?} now"));
             return;
         };
@@ -67,8 +68,8 @@ impl Viewer {
     }
 
     pub(super) fn choose_params(&mut self, shared: &mut Shared) {
-        let method = shared.catalogue.get().and_then(|c| c.method(&self.method).cloned());
-        let Some(method) = method.filter(|m| !m.parameters.is_empty()) else {
+        let Some(catalogue) = shared.plugins_for("parameters") else { return };
+        let Some(method) = catalogue.method(&self.method).cloned().filter(|m| !m.parameters.is_empty()) else {
             shared.say(format!("{} has no parameters", self.method));
             return;
         };

@@ -110,7 +110,7 @@ fn explanation_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'stati
         Some(Err(sentence)) => {
             lines.extend(text::wrap(sentence, width).into_iter().map(|part| Line::styled(part, theme.bad)));
         }
-        None if viewer.asking => {
+        None if viewer.asking.is_some() => {
             let before = viewer.shown(entry, &viewer.method).map(|(_, method)| format!(" (still {method})"));
             let said = format!("asking the warm worker …{}", before.unwrap_or_default());
             lines.push(Line::styled(said, theme.dim));
