@@ -29,6 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .flag(format!("-isystem{}", include.join("torch/csrc/api/include").display()))
         .files(SOURCES)
         .compile("lightbox_torch_shim");
+    // Tests build a plugin with them.
+    println!("cargo:rustc-env=LIGHTBOX_LIBTORCH_INCLUDE={}", include.display());
     println!("cargo:rustc-link-search=native={}", lib.display());
     link_openmp(&lib)?;
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());

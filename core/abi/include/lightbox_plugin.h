@@ -991,6 +991,8 @@ struct lightbox_taps {
  * The constant that a plugin exports. Define it in exactly one file:
  *
  *     LIGHTBOX_EXPORT const lightbox_entry lightbox_plugin_entry = { LIGHTBOX_ABI_MAJOR, ... };
+ *
+ * In C++ write `extern "C"` before it: a constant of C++ is otherwise not seen outside its file.
  */
 #if defined(__GNUC__)
 #define LIGHTBOX_EXPORT __attribute__((visibility("default")))
