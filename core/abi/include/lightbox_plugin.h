@@ -63,6 +63,7 @@ typedef struct lightbox_model_factory lightbox_model_factory;
 typedef struct lightbox_variable lightbox_variable;
 typedef struct lightbox_model lightbox_model;
 typedef struct lightbox_hvp lightbox_hvp;
+typedef struct lightbox_keep lightbox_keep;
 typedef struct lightbox_model_tap lightbox_model_tap;
 typedef struct lightbox_model_taps lightbox_model_taps;
 typedef struct lightbox_tap_info lightbox_tap_info;
@@ -370,7 +371,8 @@ struct lightbox_run {
     void *context;
     /*
      * Gives a capability of the host by id, or null when it has none of that id. `[run]` LIGHTBOX_SERVICES_ID
-     * gives a lightbox_services, LIGHTBOX_HVP_ID a lightbox_hvp, LIGHTBOX_TAPS_ID a lightbox_taps.
+     * gives a lightbox_services, LIGHTBOX_HVP_ID a lightbox_hvp, LIGHTBOX_TAPS_ID a lightbox_taps,
+     * LIGHTBOX_KEEP_ID a lightbox_keep.
      */
     const void *(*get_extension)(const lightbox_run *run, const char *id);
 };
@@ -885,6 +887,30 @@ struct lightbox_hvp {
         const lightbox_tensor *cotangent,
         const lightbox_tensor *direction,
         const lightbox_tensor *product);
+};
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* Keeping a tensor of the request: an extension of the host that a run may have. */
+
+/* Id of keeping tensors; lightbox_run.get_extension gives a lightbox_keep for it. */
+#define LIGHTBOX_KEEP_ID "lightbox.keep.draft/1"
+
+/*
+ * Keeping tensors, for frameworks whose tensors count their references. `[run]`, under the rules of
+ * lightbox_services, whose `last_error` gives the text of an error.
+ */
+struct lightbox_keep {
+    /* Size of this struct in bytes. */
+    uint64_t struct_size;
+    /*
+     * Gives a tensor over the same memory as `tensor`, one of the request's, and writes it to `out`.
+     *
+     * It is a reference of the plugin's own, valid after `attribute` returns and after the instance is
+     * destroyed: the plugin ends it by its `deleter`, once, on any thread. Nothing is copied, so
+     * LIGHTBOX_TENSOR_READ_ONLY stays set; what the memory holds is promised until `attribute` returns.
+     */
+    lightbox_status (*keep)(const lightbox_run *run, const lightbox_tensor *tensor, lightbox_tensor **out);
 };
 
 /* ------------------------------------------------------------------------------------------- */

@@ -32,7 +32,8 @@ pub struct Run {
     /// The host's own.
     pub context: *mut c_void,
     /// Gives a capability of the host by id, or null when it has none of that id. `[run]` [`SERVICES_ID`] gives a
-    /// [`Services`], [`crate::HVP_ID`] a [`crate::Hvp`], [`crate::TAPS_ID`] a [`crate::Taps`].
+    /// [`Services`], [`crate::HVP_ID`] a [`crate::Hvp`], [`crate::TAPS_ID`] a [`crate::Taps`], [`crate::KEEP_ID`] a
+    /// [`crate::Keep`].
     pub get_extension: Option<unsafe extern "C" fn(run: *const Run, id: *const c_char) -> *const c_void>,
 }
 

@@ -91,6 +91,7 @@ layouts! {
         progress, is_cancelled, last_error
     }
     Hvp as lightbox_hvp { struct_size, hvp }
+    Keep as lightbox_keep { struct_size, keep }
     ModelTap as lightbox_model_tap { struct_size, name, output, bias }
     ModelTaps as lightbox_model_taps { struct_size, forward }
     TapInfo as lightbox_tap_info { struct_size, name, channels, height, width }
@@ -143,6 +144,7 @@ fn texts() -> Vec<(String, &'static str)> {
         text("ATTRIBUTION_ID", ATTRIBUTION_ID),
         text("MODEL_ID", MODEL_ID),
         text("HVP_ID", HVP_ID),
+        text("KEEP_ID", KEEP_ID),
         text("TAPS_ID", TAPS_ID),
         text("MODEL_TAPS_ID", MODEL_TAPS_ID),
     ]
@@ -192,7 +194,7 @@ fn the_header_and_the_crate_describe_the_same_bytes() {
 
 #[test]
 fn every_constant_of_the_crate_is_compared() {
-    let sources = ["lib", "attribution", "dlpack", "entry", "hvp", "model", "parameter", "services", "taps"];
+    let sources = ["lib", "attribution", "dlpack", "entry", "hvp", "keep", "model", "parameter", "services", "taps"];
     let compared: Vec<String> =
         constants().into_iter().map(|(name, _)| name).chain(texts().into_iter().map(|(name, _)| name)).collect();
     for source in sources {

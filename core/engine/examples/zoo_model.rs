@@ -1,7 +1,13 @@
-//! A plugin for the tests: a small network with two cut points, dropout and a buffer.
+//! A plugin for the tests: a small network with two cut points, dropout and a buffer, and a method that keeps tensors.
 
+use lightbox_plugin_torch::plugin::{
+    Accepts, Attribution, AttributionDescriptor, Host, LogLevel, Maps, Needs, Request,
+};
 use lightbox_plugin_torch::tch::{Device, Kind, Tensor};
-use lightbox_plugin_torch::{CreateRequest, Error, Model, ModelDescriptor, Parameter, Variable, export_plugin};
+use lightbox_plugin_torch::tensors::Tensors;
+use lightbox_plugin_torch::{
+    CreateRequest, Error, Model, ModelDescriptor, Parameter, Parameters, Variable, export_plugin,
+};
 
 /// Convolution, ReLU (cut `features`), mean over pixels (cut `pooled`), dropout, linear layer.
 struct Small {
@@ -80,8 +86,36 @@ impl Model for Small {
     }
 }
 
+/// Keeps the activations of one call, and shows their sum in the next.
+struct Keeper {
+    kept: Option<Tensor>,
+}
+
+impl Attribution for Keeper {
+    fn descriptor() -> AttributionDescriptor {
+        AttributionDescriptor {
+            needs: Needs { activations: true, ..Needs::default() },
+            accepts: Accepts { any_device: true, strides: true, bf16: true },
+            ..AttributionDescriptor::new("keeper", "Keeps a tensor")
+        }
+    }
+
+    fn create(_: &Parameters) -> Result<Self, Error> {
+        Ok(Keeper { kept: None })
+    }
+
+    fn attribute(&mut self, request: &Request<'_>, host: &Host<'_>, maps: &mut Maps<'_>) -> Result<(), Error> {
+        let own = Tensors::of(request)?.activations(0)?;
+        host.log(LogLevel::Info, &format!("{:p} {:?} {:?}", own.data_ptr(), own.stride(), own.kind()));
+        let sum = self.kept.replace(own).map_or(0.0, |kept| kept.sum(Kind::Double).double_value(&[]));
+        maps.map(0)?.fill(sum as f32);
+        Ok(())
+    }
+}
+
 export_plugin! {
     id: "org.example.zoo-model",
     version: "0.0.1",
     models: [Small],
+    attributions: [Keeper],
 }

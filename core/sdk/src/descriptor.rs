@@ -13,6 +13,8 @@ pub struct AttributionDescriptor {
     pub description: &'static str,
     /// What the method reads and calls.
     pub needs: Needs,
+    /// Which tensors it takes.
+    pub accepts: Accepts,
     /// One layer or several.
     pub layers: Layers,
     /// How the maps of several layers become one.
@@ -37,6 +39,7 @@ impl AttributionDescriptor {
             reference: "",
             description: "",
             needs: Needs::default(),
+            accepts: Accepts::default(),
             layers: Layers::Several,
             merge: Merge::Mean,
             batch: Batch::Any,
@@ -64,6 +67,18 @@ pub struct Needs {
     pub forward_from: bool,
     /// Calls [`crate::Host::vjp`].
     pub vjp: bool,
+}
+
+/// Which tensors a method takes beside f32, row-major, in memory that the CPU reads: those it gets as [`crate::LentTensor`],
+/// for example through `lightbox-plugin-torch`. What it does not take is converted by the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepts {
+    /// On the device that the network is on.
+    pub any_device: bool,
+    /// With any strides.
+    pub strides: bool,
+    /// bfloat16.
+    pub bf16: bool,
 }
 
 /// How many layers a method works on.

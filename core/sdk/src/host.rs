@@ -3,7 +3,7 @@
 use lightbox_abi as abi;
 
 use crate::taps::{TapInfo, TapValue};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Lending, Result};
 
 /// Where a gradient is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,24 @@ pub trait Services {
     fn vjp(&self, _at: At, _point: &[f32], _shape: &[usize], _cotangent: &[f32], _gradient: &mut [f32]) -> Result<()> {
         Err(not_offered("vjp"))
     }
+    /// [`Services::forward`] over tensors of any device; of the CPU alone unless implemented.
+    fn forward_lent(&self, batch: &Lending<'_>, scores: &Lending<'_>) -> Result<()> {
+        let mut result = vec![0.0; scores.elements()?.len()];
+        self.forward(batch.elements()?, &batch.sizes()?, &mut result)?;
+        scores.write(&result)
+    }
+    /// [`Services::forward_from`] over tensors of any device; of the CPU alone unless implemented.
+    fn forward_from_lent(&self, layer: usize, activations: &Lending<'_>, scores: &Lending<'_>) -> Result<()> {
+        let mut result = vec![0.0; scores.elements()?.len()];
+        self.forward_from(layer, activations.elements()?, &activations.sizes()?, &mut result)?;
+        scores.write(&result)
+    }
+    /// [`Services::vjp`] over tensors of any device; of the CPU alone unless implemented.
+    fn vjp_lent(&self, at: At, point: &Lending<'_>, cotangent: &Lending<'_>, gradient: &Lending<'_>) -> Result<()> {
+        let mut result = vec![0.0; gradient.elements()?.len()];
+        self.vjp(at, point.elements()?, &point.sizes()?, cotangent.elements()?, &mut result)?;
+        gradient.write(&result)
+    }
     /// Fills `product`, of the shape of `point`, with the derivative along `direction` of the gradient that
     /// [`Services::vjp`] gives.
     fn hvp(
@@ -164,6 +182,28 @@ impl<'a> Host<'a> {
     /// A host, for tests of a plugin.
     pub fn new(services: &'a dyn Services, classes: usize) -> Self {
         Host { services, classes }
+    }
+
+    /// Number of classes, K.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Runs the network on `batch` \[M,C,H,W\] and writes the logits to `scores` \[M,K\], tensors of any device. Frameworks
+    /// wrap this: see `lightbox_plugin_torch::tensors`.
+    pub fn forward_lent(&self, batch: &Lending<'_>, scores: &Lending<'_>) -> Result<()> {
+        self.services.forward_lent(batch, scores)
+    }
+
+    /// Runs the rest of the network on `activations` \[M,C',h,w\] at layer `layer` of the request and writes the logits to
+    /// `scores` \[M,K\], tensors of any device.
+    pub fn forward_from_lent(&self, layer: usize, activations: &Lending<'_>, scores: &Lending<'_>) -> Result<()> {
+        self.services.forward_from_lent(layer, activations, scores)
+    }
+
+    /// Writes the gradient of sum(cotangent * logits) at `at`, taken at `point`, to `gradient`, tensors of any device.
+    pub fn vjp_lent(&self, at: At, point: &Lending<'_>, cotangent: &Lending<'_>, gradient: &Lending<'_>) -> Result<()> {
+        self.services.vjp_lent(at, point, cotangent, gradient)
     }
 
     /// Runs the network on `batch`, \[M,C,H,W\] row-major.

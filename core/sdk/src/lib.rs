@@ -52,6 +52,7 @@ pub mod export;
 #[cfg(doctest)]
 mod guide;
 mod host;
+mod lent;
 mod maps;
 mod parameters;
 mod remote;
@@ -60,10 +61,11 @@ mod taps;
 mod tensor;
 
 pub use descriptor::{
-    AttributionDescriptor, Batch, Layers, Merge, Needs, Output, Parameter, ParameterKind, Resolution,
+    Accepts, AttributionDescriptor, Batch, Layers, Merge, Needs, Output, Parameter, ParameterKind, Resolution,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use host::{At, Host, LogLevel, Resize, Scores, Services};
+pub use lent::{Device, Element, KeptTensor, Lending, LentTensor};
 pub use lightbox_abi as abi;
 pub use maps::Maps;
 pub use parameters::{Parameters, Value};

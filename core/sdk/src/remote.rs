@@ -7,7 +7,7 @@ use lightbox_abi as abi;
 
 use crate::host::{bad_shape, not_offered};
 use crate::taps::{TapInfo, TapValue};
-use crate::{At, Error, ErrorKind, LogLevel, Resize, Result, Services};
+use crate::{At, Error, ErrorKind, Lending, LogLevel, Resize, Result, Services};
 
 /// The services of the host on the other side of the ABI.
 pub(crate) struct RemoteServices<'a> {
@@ -74,6 +74,24 @@ impl<'a> RemoteServices<'a> {
         let text = if text.is_empty() { format!("a host service failed with status {status}") } else { text };
         Err(Error::from_status(status, text))
     }
+}
+
+/// A reference of the plugin's own to `tensor`.
+///
+/// # Safety
+///
+/// `run` is null or points to a run that keeps the promises of the ABI, and whose call has not ended; `tensor` is one of its
+/// request's.
+pub(crate) unsafe fn keep(run: *const abi::Run, tensor: *const abi::Tensor) -> Result<*mut abi::Tensor> {
+    // SAFETY: the caller promises the run; the id names its own struct, which begins with its size.
+    let offered = unsafe { table(extension(run, abi::KEEP_ID)?, |table: &abi::Keep| table.struct_size) };
+    let keep = offered.and_then(|table| table.keep).ok_or_else(|| not_offered(abi::KEEP_ID))?;
+    let mut out = std::ptr::null_mut();
+    // SAFETY: the host's function, with its run, a tensor of its request and a place for one pointer.
+    let services = unsafe { RemoteServices::find(run) }?;
+    // SAFETY: as above.
+    services.check(unsafe { keep(run, tensor, &raw mut out) })?;
+    Ok(out)
 }
 
 /// A capability of a run, or null.
@@ -156,6 +174,24 @@ impl Services for RemoteServices<'_> {
                 unsafe { forward_from(self.run, layer as u64, activations, scores) }
             })
         }))
+    }
+
+    fn forward_lent(&self, batch: &Lending<'_>, scores: &Lending<'_>) -> Result<()> {
+        let forward = self.table.forward.ok_or_else(|| not_offered("forward"))?;
+        // SAFETY: the host's function, with its run and tensors that outlive the call.
+        self.check(unsafe { forward(self.run, batch.as_ptr(), scores.as_ptr()) })
+    }
+
+    fn forward_from_lent(&self, layer: usize, activations: &Lending<'_>, scores: &Lending<'_>) -> Result<()> {
+        let forward_from = self.table.forward_from.ok_or_else(|| not_offered("forward_from"))?;
+        // SAFETY: the host's function, with its run and tensors that outlive the call.
+        self.check(unsafe { forward_from(self.run, layer as u64, activations.as_ptr(), scores.as_ptr()) })
+    }
+
+    fn vjp_lent(&self, at: At, point: &Lending<'_>, cotangent: &Lending<'_>, gradient: &Lending<'_>) -> Result<()> {
+        let vjp = self.table.vjp.ok_or_else(|| not_offered("vjp"))?;
+        // SAFETY: the host's function, with its run and tensors that outlive the call.
+        self.check(unsafe { vjp(self.run, place(at), point.as_ptr(), cotangent.as_ptr(), gradient.as_ptr()) })
     }
 
     fn vjp(&self, at: At, point: &[f32], shape: &[usize], cotangent: &[f32], gradient: &mut [f32]) -> Result<()> {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use lightbox_abi as abi;
 
-use crate::{Error, ErrorKind, TensorView};
+use crate::{Error, ErrorKind, LentTensor, TensorView};
 
 /// What to explain. What the descriptor does not name as a need is not there.
 #[derive(Clone, Debug)]
@@ -14,11 +14,42 @@ pub struct Request<'a> {
     classes: usize,
     input_size: (usize, usize),
     input_channels: usize,
-    input: Option<TensorView<'a>>,
-    scores: Option<TensorView<'a>>,
+    input: Option<Given<'a>>,
+    scores: Option<Given<'a>>,
     layers: Vec<Layer<'a>>,
     seed: u64,
     image_seeds: Vec<u64>,
+    /// An address, so that requests can be shared between threads.
+    cuda_stream: usize,
+}
+
+/// A tensor of the request, in the two ways in which it can be read.
+#[derive(Clone, Copy, Debug)]
+struct Given<'a> {
+    /// As a slice, or why it is none.
+    view: Result<TensorView<'a>, &'static str>,
+    /// As the host has it; none in tests.
+    lent: Option<LentTensor<'a>>,
+}
+
+impl<'a> Given<'a> {
+    fn made(view: TensorView<'a>) -> Self {
+        Given { view: Ok(view), lent: None }
+    }
+}
+
+/// The tensor as a slice.
+fn view_of<'a>(given: Option<Given<'a>>, what: &str) -> Result<TensorView<'a>, Error> {
+    let given = given.ok_or_else(|| not_needed(what))?;
+    given.view.map_err(|why| {
+        let what = format!("the tensor of {what} {why}; take it as it is, or do not accept such in the descriptor");
+        Error::of_kind(ErrorKind::InvalidArgument, what)
+    })
+}
+
+/// The tensor as the host has it; none when a test made it.
+fn lent_of<'a>(given: Option<Given<'a>>, what: &str) -> Result<Option<LentTensor<'a>>, Error> {
+    Ok(given.ok_or_else(|| not_needed(what))?.lent)
 }
 
 /// One layer of a request.
@@ -27,8 +58,8 @@ pub struct Layer<'a> {
     name: String,
     height: usize,
     width: usize,
-    activations: Option<TensorView<'a>>,
-    gradients: Option<TensorView<'a>>,
+    activations: Option<Given<'a>>,
+    gradients: Option<Given<'a>>,
     lifetime: PhantomData<&'a [f32]>,
 }
 
@@ -40,6 +71,7 @@ impl<'a> Layer<'a> {
         activations: Option<TensorView<'a>>,
         gradients: Option<TensorView<'a>>,
     ) -> Self {
+        let (activations, gradients) = (activations.map(Given::made), gradients.map(Given::made));
         Layer { name: name.to_owned(), height, width, activations, gradients, lifetime: PhantomData }
     }
 
@@ -60,13 +92,23 @@ impl<'a> Layer<'a> {
 
     /// Activations \[N,C,h,w\]. An error when the descriptor does not need them.
     pub fn activations(&self) -> Result<TensorView<'a>, Error> {
-        self.activations.ok_or_else(|| not_needed("activations"))
+        view_of(self.activations, "activations")
+    }
+
+    /// The activations as the host has them, on whatever device; none in a test of a plugin.
+    pub fn activations_lent(&self) -> Result<Option<LentTensor<'a>>, Error> {
+        lent_of(self.activations, "activations")
     }
 
     /// Gradient of the target's logit with respect to the activations, \[N,C,h,w\]. An error when the descriptor does not
     /// need it.
     pub fn gradients(&self) -> Result<TensorView<'a>, Error> {
-        self.gradients.ok_or_else(|| not_needed("gradients"))
+        view_of(self.gradients, "gradients")
+    }
+
+    /// The gradients as the host has them, on whatever device; none in a test of a plugin.
+    pub fn gradients_lent(&self) -> Result<Option<LentTensor<'a>>, Error> {
+        lent_of(self.gradients, "gradients")
     }
 }
 
@@ -83,18 +125,19 @@ impl<'a> Request<'a> {
             layers,
             seed: 0,
             image_seeds: (0..targets.len() as u64).collect(),
+            cuda_stream: 0,
         }
     }
 
     /// The same request with the network's input \[N,C,H,W\], for tests of a plugin.
     pub fn with_input(mut self, input: TensorView<'a>) -> Self {
-        self.input = Some(input);
+        self.input = Some(Given::made(input));
         self
     }
 
     /// The same request with logits \[N,K\], for tests of a plugin.
     pub fn with_scores(mut self, scores: TensorView<'a>) -> Self {
-        self.scores = Some(scores);
+        self.scores = Some(Given::made(scores));
         self
     }
 
@@ -131,12 +174,27 @@ impl<'a> Request<'a> {
 
     /// The normalised input \[N,C,H,W\]. An error when the descriptor does not need it.
     pub fn input(&self) -> Result<TensorView<'a>, Error> {
-        self.input.ok_or_else(|| not_needed("input"))
+        view_of(self.input, "input")
+    }
+
+    /// The input as the host has it, on whatever device; none in a test of a plugin.
+    pub fn input_lent(&self) -> Result<Option<LentTensor<'a>>, Error> {
+        lent_of(self.input, "input")
     }
 
     /// Raw logits \[N,K\]. An error when the descriptor does not need them.
     pub fn scores(&self) -> Result<TensorView<'a>, Error> {
-        self.scores.ok_or_else(|| not_needed("scores"))
+        view_of(self.scores, "scores")
+    }
+
+    /// The logits as the host has them, on whatever device; none in a test of a plugin.
+    pub fn scores_lent(&self) -> Result<Option<LentTensor<'a>>, Error> {
+        lent_of(self.scores, "scores")
+    }
+
+    /// Address of the CUDA stream (a `cudaStream_t`) that tensors on a CUDA device are ordered on; 0 is the default stream.
+    pub fn cuda_stream(&self) -> usize {
+        self.cuda_stream
     }
 
     /// The layers, at least one, in the order asked for.
@@ -186,9 +244,9 @@ impl<'a> Request<'a> {
                 height: length(layer.height)?,
                 width: length(layer.width)?,
                 // SAFETY: the ABI promises valid tensors or null.
-                activations: unsafe { view(layer.activations, "activations") }?,
+                activations: unsafe { given(layer.activations, raw.run, "activations") }?,
                 // SAFETY: as above.
-                gradients: unsafe { view(layer.gradients, "gradients") }?,
+                gradients: unsafe { given(layer.gradients, raw.run, "gradients") }?,
                 lifetime: PhantomData,
             });
         }
@@ -198,12 +256,13 @@ impl<'a> Request<'a> {
             input_size: (length(raw.input_height)?, length(raw.input_width)?),
             input_channels: length(raw.input_channels)?,
             // SAFETY: the ABI promises valid tensors or null.
-            input: unsafe { view(raw.input, "input") }?,
+            input: unsafe { given(raw.input, raw.run, "input") }?,
             // SAFETY: as above.
-            scores: unsafe { view(raw.scores, "scores") }?,
+            scores: unsafe { given(raw.scores, raw.run, "scores") }?,
             layers,
             seed: raw.seed,
             image_seeds: image_seeds.to_vec(),
+            cuda_stream: raw.cuda_stream.addr(),
         })
     }
 }
@@ -236,8 +295,8 @@ unsafe fn array<'a, T>(pointer: *const T, length: usize) -> Result<&'a [T], Erro
 
 /// # Safety
 ///
-/// `tensor` is null or leads to a tensor that is valid and unchanged for `'a`.
-unsafe fn view<'a>(tensor: *const abi::Tensor, what: &str) -> Result<Option<TensorView<'a>>, Error> {
+/// `tensor` is null or leads to a tensor that is valid and unchanged for `'a`, as `run` is.
+unsafe fn given<'a>(tensor: *const abi::Tensor, run: *const abi::Run, what: &str) -> Result<Option<Given<'a>>, Error> {
     // SAFETY: the caller promises a valid tensor or null.
     let Some(tensor) = (unsafe { tensor.as_ref() }) else { return Ok(None) };
     let refuse = |why: &str| Err(bad_request(&format!("the tensor of {what} {why}")));
@@ -245,9 +304,6 @@ unsafe fn view<'a>(tensor: *const abi::Tensor, what: &str) -> Result<Option<Tens
         return refuse("is of another DLPack version");
     }
     let data = &tensor.tensor;
-    if data.device.device_type != abi::DEVICE_CPU || data.dtype != abi::TensorType::F32 {
-        return refuse("is not f32 in CPU memory");
-    }
     let dimensions = usize::try_from(data.ndim).unwrap_or(usize::MAX);
     if dimensions > TensorView::MAX_DIMENSIONS || data.shape.is_null() || data.strides.is_null() || data.data.is_null()
     {
@@ -258,18 +314,24 @@ unsafe fn view<'a>(tensor: *const abi::Tensor, what: &str) -> Result<Option<Tens
         (std::slice::from_raw_parts(data.shape, dimensions), std::slice::from_raw_parts(data.strides, dimensions))
     };
     let mut shape = [0_usize; TensorView::MAX_DIMENSIONS];
-    let mut elements = 1_usize;
+    let (mut elements, mut row_major) = (1_usize, true);
     for dimension in (0..dimensions).rev() {
         let Ok(size) = usize::try_from(sizes[dimension]) else { return refuse("has a negative size") };
-        if size > 1 && usize::try_from(strides[dimension]) != Ok(elements) {
-            return refuse("is not row-major");
-        }
+        row_major &= size <= 1 || usize::try_from(strides[dimension]) == Ok(elements);
         shape[dimension] = size;
         let Some(product) = elements.checked_mul(size) else { return refuse("is too large") };
         elements = product;
     }
     let Ok(offset) = usize::try_from(data.byte_offset) else { return refuse("is too large") };
-    // SAFETY: the tensor's memory holds `elements` f32 from `byte_offset` on.
-    let values = unsafe { std::slice::from_raw_parts(data.data.cast::<u8>().add(offset).cast::<f32>(), elements) };
-    Ok(TensorView::new(values, &shape[..dimensions]))
+    let view = if data.device.device_type != abi::DEVICE_CPU || data.dtype != abi::TensorType::F32 {
+        Err("is not f32 in CPU memory")
+    } else if !row_major {
+        Err("is not row-major")
+    } else {
+        // SAFETY: the tensor's memory, which the CPU reads, holds `elements` f32 from `byte_offset` on.
+        let values = unsafe { std::slice::from_raw_parts(data.data.cast::<u8>().add(offset).cast::<f32>(), elements) };
+        TensorView::new(values, &shape[..dimensions]).ok_or("has another number of elements than its shape")
+    };
+    // SAFETY: the caller promises tensor and run, and the shape and the strides were found.
+    Ok(Some(Given { view, lent: Some(unsafe { LentTensor::new(tensor, run) }) }))
 }

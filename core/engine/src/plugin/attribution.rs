@@ -191,6 +191,7 @@ impl AttributionHandle {
             MapStore::new(request.targets.len(), count),
             request.classes,
             prepared.layers.len(),
+            prepared.lent(),
         );
         let run = context.run();
         let maps = context.c_maps(count);
@@ -331,6 +332,12 @@ impl Prepared {
             classes: request.classes as u64,
             input_shape: request.input_shape,
         })
+    }
+
+    /// Every tensor of the request.
+    fn lent(&self) -> Vec<&Lent> {
+        let of_layers = self.layers.iter().flat_map(|layer| [&layer.activations, &layer.gradients]);
+        of_layers.chain([&self.input, &self.scores]).flatten().collect()
     }
 
     fn request(&self, run: &abi::Run) -> abi::Request {

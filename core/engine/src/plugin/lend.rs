@@ -5,6 +5,8 @@ use std::ffi::c_void;
 use lightbox_abi as abi;
 use tch::{Device, Kind, Tensor};
 
+use super::keep::keep_tensor;
+
 /// What the reader of a tensor can read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accepts {
@@ -16,7 +18,7 @@ pub(super) struct Accepts {
 /// A tensor in a form that can be lent, and the DLPack view of it.
 pub(super) struct Lent {
     // The view points into these three.
-    _tensor: Tensor,
+    tensor: Tensor,
     _shape: Box<[i64]>,
     _strides: Box<[i64]>,
     view: Box<abi::Tensor>,
@@ -58,11 +60,16 @@ impl Lent {
                 byte_offset: 0,
             },
         });
-        Ok(Lent { _tensor: tensor, _shape: shape, _strides: strides, view })
+        Ok(Lent { tensor, _shape: shape, _strides: strides, view })
     }
 
     pub(super) fn as_ptr(&self) -> *const abi::Tensor {
         &raw const *self.view
+    }
+
+    /// A reference to the same memory that the plugin ends by its `deleter`.
+    pub(super) fn keep(&self) -> *mut abi::Tensor {
+        keep_tensor(&self.tensor, &self.view)
     }
 }
 
@@ -140,6 +147,21 @@ mod tests {
         assert_eq!(read(&Lent::new(&half, PLAIN).unwrap()), plain);
         let lent = Lent::new(&half, Accepts { bf16: true, ..PLAIN }).unwrap();
         assert_eq!(lent.view.tensor.dtype, abi::TensorType::BF16);
+    }
+
+    #[test]
+    fn what_is_kept_outlives_what_was_lent() {
+        let values = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([2, 3]);
+        let lent = Lent::new(&values.transpose(0, 1), Accepts { strides: true, ..PLAIN }).unwrap();
+        let kept = lent.keep();
+        let expected = values.transpose(0, 1).copy();
+        drop((lent, values));
+        // SAFETY: the tensor is kept, so its pointers are valid until it is ended, once.
+        unsafe {
+            assert_eq!((*kept).flags, abi::TENSOR_READ_ONLY);
+            assert_eq!(borrow(kept, "the tensor").unwrap().copy(), expected);
+            (*kept).deleter.unwrap()(kept);
+        }
     }
 
     #[test]

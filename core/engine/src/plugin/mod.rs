@@ -11,6 +11,7 @@ pub mod elf;
 mod error;
 mod host_facts;
 mod installed;
+mod keep;
 mod lend;
 mod library;
 mod maps;

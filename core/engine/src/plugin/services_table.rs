@@ -8,7 +8,8 @@ use std::thread::ThreadId;
 use lightbox_abi as abi;
 use tch::{Kind, Tensor};
 
-use super::lend::borrow;
+use super::keep::KEEP;
+use super::lend::{Lent, borrow};
 use super::maps::MapStore;
 use super::services_extensions::{HVP, OpenTap, TAPS};
 use super::{At, HostServices, LogLevel, Resize, ServiceError};
@@ -23,6 +24,8 @@ pub(super) struct RunContext<'a> {
     thread: ThreadId,
     pub(super) classes: i64,
     layers: usize,
+    /// The tensors of the request.
+    pub(super) lent: Vec<&'a Lent>,
 }
 
 /// The unit of scratch memory, for its alignment.
@@ -31,7 +34,13 @@ pub(super) struct RunContext<'a> {
 struct Block([u8; 64]);
 
 impl<'a> RunContext<'a> {
-    pub(super) fn new(services: &'a mut dyn HostServices, maps: MapStore, classes: usize, layers: usize) -> Self {
+    pub(super) fn new(
+        services: &'a mut dyn HostServices,
+        maps: MapStore,
+        classes: usize,
+        layers: usize,
+        lent: Vec<&'a Lent>,
+    ) -> Self {
         RunContext {
             services: RefCell::new(services),
             maps,
@@ -41,6 +50,7 @@ impl<'a> RunContext<'a> {
             thread: std::thread::current().id(),
             classes: classes as i64,
             layers,
+            lent,
         }
     }
 
@@ -147,6 +157,7 @@ unsafe extern "C" fn get_extension(_run: *const abi::Run, id: *const c_char) -> 
         Ok(abi::SERVICES_ID) => (&raw const SERVICES).cast(),
         Ok(abi::HVP_ID) => (&raw const HVP).cast(),
         Ok(abi::TAPS_ID) => (&raw const TAPS).cast(),
+        Ok(abi::KEEP_ID) => (&raw const KEEP).cast(),
         _ => std::ptr::null(),
     }
 }

@@ -110,7 +110,10 @@ fn leak_descriptor(descriptor: &AttributionDescriptor) -> Result<*const abi::Att
         reference: leak_text(descriptor.reference)?,
         description: leak_text(descriptor.description)?,
         needs: flags.iter().filter(|(needed, _)| *needed).fold(0, |all, (_, flag)| all | flag),
-        accepts: 0,
+        accepts: [(descriptor.accepts.strides, abi::ACCEPT_STRIDES), (descriptor.accepts.bf16, abi::ACCEPT_BF16)]
+            .iter()
+            .filter(|(accepted, _)| *accepted)
+            .fold(0, |all, (_, flag)| all | flag),
         layers: match descriptor.layers {
             Layers::One => abi::LAYERS_ONE,
             Layers::Several => abi::LAYERS_SEVERAL,
@@ -132,7 +135,7 @@ fn leak_descriptor(descriptor: &AttributionDescriptor) -> Result<*const abi::Att
             Resolution::Input => abi::RESOLUTION_INPUT,
         },
         randomness: if descriptor.seeded { abi::RANDOMNESS_SEEDED } else { abi::RANDOMNESS_NONE },
-        device: abi::WANT_CPU,
+        device: if descriptor.accepts.any_device { abi::WANT_ANY_DEVICE } else { abi::WANT_CPU },
         parameter_count,
         parameters,
     })))
