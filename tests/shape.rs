@@ -43,6 +43,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lightbox-perturbation", &["lightbox-plugin", "lightbox-cam-math"]),
     ("lightbox-baselines", &["lightbox-plugin"]),
     ("lightbox-gradients", &["lightbox-plugin"]),
+    ("lightbox-example-cam-rust", &["lightbox-plugin"]),
+    ("lightbox-example-cam-torch", &["lightbox-plugin-torch"]),
+    ("lightbox-example-contrastive", &["lightbox-plugin"]),
+    ("lightbox-example-lime", &["lightbox-plugin"]),
+    ("lightbox-example-model-rust", &["lightbox-plugin-torch"]),
 ];
 
 /// Crates that only test or measure may depend on anything.
@@ -80,7 +85,14 @@ fn dependencies_point_one_way() {
 #[test]
 fn only_the_engine_side_knows_torch() {
     let torch = ["tch", "torch-sys"];
-    let may = ["lightbox-plugin-torch", "lightbox-engine", "lightbox-worker", "lightbox-models"];
+    let may = [
+        "lightbox-plugin-torch",
+        "lightbox-engine",
+        "lightbox-worker",
+        "lightbox-models",
+        "lightbox-example-cam-torch",
+        "lightbox-example-model-rust",
+    ];
     for (name, needs) in dependencies().iter().filter(|(n, _)| !FREE.contains(&n.as_str())) {
         if torch.iter().any(|t| needs.contains(*t)) {
             assert!(may.contains(&name.as_str()), "{name} must not know torch");
