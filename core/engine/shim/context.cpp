@@ -87,6 +87,13 @@ int lightbox_torch_cuda_memory(int32_t device, int64_t out[5]) {
   });
 }
 
+int lightbox_torch_cuda_refusals(int32_t device, int64_t *out) {
+  return guarded([&] {
+    auto *allocator = c10::getDeviceAllocator(at::kCUDA);
+    *out = allocator->getDeviceStats(static_cast<c10::DeviceIndex>(device)).num_ooms;
+  });
+}
+
 int lightbox_torch_cuda_empty_cache() {
   return guarded([&] { c10::getDeviceAllocator(at::kCUDA)->emptyCache(); });
 }

@@ -48,6 +48,8 @@ int lightbox_torch_set_deterministic(int deterministic);
 int lightbox_torch_cpu_capability(char *buffer, size_t capacity);
 // Bytes on a CUDA device: allocated, reserved, peak allocated, free, total. Empties of the cache return it to the driver.
 int lightbox_torch_cuda_memory(int32_t device, int64_t out[5]);
+// How often the allocator of a device had to refuse memory.
+int lightbox_torch_cuda_refusals(int32_t device, int64_t *out);
 int lightbox_torch_cuda_empty_cache();
 // Lets malloc keep freed memory for the next tensors. 0 when it agreed.
 int lightbox_torch_keep_freed_memory();

@@ -17,6 +17,7 @@ mod library;
 mod maps;
 mod model;
 pub mod probe;
+mod refusals;
 mod registry;
 mod search;
 mod services;

@@ -12,6 +12,7 @@ use torch_sys::{C_tensor, at_shallow_clone};
 
 use super::c_values::CValues;
 use super::library::{Library, Missing};
+use super::refusals::Refusals;
 use super::{PluginError, Result};
 
 /// How to make a network.
@@ -197,13 +198,15 @@ impl ModelHandle {
         let table = self.table();
         let forward = table.forward_between.missing(self.library, "forward_between")?;
         let place = |cut: Option<usize>| cut.map_or(abi::CUT_END, |cut| cut as i64);
+        let refusals = Refusals::so_far(input);
         let mut out: abi::TensorHandle = std::ptr::null_mut();
         // SAFETY: the instance is whole and used by one thread at a time; the plugin borrows the input for the call.
         let status = unsafe {
             let input = input.as_ptr().cast_mut().cast::<abi::TorchTensor>();
             forward(self.raw, input, place(from), place(to), i32::from(train), &mut out)
         };
-        self.check(status, || format!("running the model `{}`", self.metadata.id))?;
+        let outcome = self.check(status, || format!("running the model `{}`", self.metadata.id));
+        outcome.map_err(|error| refusals.explain(error))?;
         self.take(out, "`forward_between`")
     }
 

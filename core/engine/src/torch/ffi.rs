@@ -52,6 +52,7 @@ unsafe extern "C" {
     pub(super) fn lightbox_torch_set_deterministic(deterministic: i32) -> i32;
     pub(super) fn lightbox_torch_cpu_capability(buffer: *mut c_char, capacity: usize) -> i32;
     pub(super) fn lightbox_torch_cuda_memory(device: i32, out: *mut i64) -> i32;
+    pub(super) fn lightbox_torch_cuda_refusals(device: i32, out: *mut i64) -> i32;
     pub(super) fn lightbox_torch_cuda_empty_cache() -> i32;
     pub(super) fn lightbox_torch_keep_freed_memory() -> i32;
 }

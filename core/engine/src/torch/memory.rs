@@ -86,6 +86,18 @@ pub fn cuda_memory(index: usize) -> Result<CudaMemory, TorchError> {
     Ok(CudaMemory { allocated, reserved, peak_allocated, free, total })
 }
 
+/// How often the allocator of CUDA device `index` had to refuse memory.
+///
+/// # Errors
+/// When libtorch_cuda is not loaded or the device does not exist.
+pub fn cuda_refusals(index: usize) -> Result<i64, TorchError> {
+    let mut out = 0;
+    let index = i32::try_from(index).map_err(|_| TorchError::new("no such CUDA device"))?;
+    // SAFETY: the shim writes one figure.
+    TorchError::check(unsafe { ffi::lightbox_torch_cuda_refusals(index, &raw mut out) })?;
+    Ok(out)
+}
+
 /// Gives the CUDA allocator's cache back to the driver.
 ///
 /// # Errors
@@ -127,6 +139,7 @@ mod tests {
             return;
         }
         assert!(!cuda_memory(0).unwrap_err().message.is_empty());
+        assert!(!cuda_refusals(0).unwrap_err().message.is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod random;
 pub use autocast::Autocast;
 pub use cuda_library::{CudaLibrary, load_cuda_library};
 pub use error::{TorchError, says_out_of_memory};
-pub use memory::{CudaMemory, cuda_empty_cache, cuda_memory, keep_freed_memory};
+pub use memory::{CudaMemory, cuda_empty_cache, cuda_memory, cuda_refusals, keep_freed_memory};
 pub use memory::{drop_gradients, is_channels_last, set_data, set_requires_grad, to_channels_last};
 pub use optimizer::{AdamWStep, SgdStep, adamw_step, clip_gradients, sgd_step};
 pub use random::seed_default_generators;
