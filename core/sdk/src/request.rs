@@ -262,7 +262,7 @@ impl<'a> Request<'a> {
             layers,
             seed: raw.seed,
             image_seeds: image_seeds.to_vec(),
-            cuda_stream: raw.cuda_stream.addr(),
+            cuda_stream: raw.cuda_stream.expose_provenance(),
         })
     }
 }
