@@ -21,6 +21,9 @@
 #ifndef MAJOR
 #define MAJOR LIGHTBOX_ABI_MAJOR
 #endif
+#ifndef NEEDS
+#define NEEDS LIGHTBOX_NEED_ACTIVATIONS
+#endif
 #ifndef LAYOUT
 #define LAYOUT LIGHTBOX_LAYOUT_IMAGE
 #endif
@@ -87,7 +90,7 @@ static const lightbox_attribution_descriptor zoo = {
 #endif
     .id = METHOD_ID,
     .name = "Zoo",
-    .needs = LIGHTBOX_NEED_ACTIVATIONS,
+    .needs = NEEDS,
     .layers = LIGHTBOX_LAYERS_SEVERAL,
     .merge = LIGHTBOX_MERGE_MEAN,
     .batch = LIGHTBOX_BATCH_ANY,
@@ -137,6 +140,13 @@ static lightbox_status attribute(lightbox_attribution *self, const lightbox_requ
             map[i] = (float)(i % 7) + (request->image_count > 1 ? (float)(i % 5) : 0.0f);
 #endif
         }
+#if defined(TELLS_ADDRESS)
+        /* Where the plugin sees the activations, in pieces that a float holds exactly. */
+        uint64_t address = (uint64_t)(uintptr_t)layer->activations->tensor.data + layer->activations->tensor.byte_offset;
+        for (int piece = 0; piece < 4; piece++) {
+            map[piece] = (float)((address >> (16 * piece)) & 0xffff);
+        }
+#endif
 #if defined(OVERRUN)
         map[elements] = 1;
 #elif defined(UNDERRUN)

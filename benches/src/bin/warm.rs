@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use lightbox_benches::median;
-use lightbox_engine::plugin::{ModelOptions, Registry, SearchPath};
+use lightbox_engine::plugin::{ModelHandle, ModelOptions, Registry, SearchPath};
 use tch::Tensor;
 
 const COLD: usize = 5;
@@ -18,7 +18,8 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let programs = std::env::current_exe()?.parent().context("a program lies in a folder")?.to_path_buf();
     let weights = folder.path().join("resnet50.safetensors");
-    save_resnet50(&programs, &weights)?;
+    let network = resnet50(&programs)?;
+    save(&network, &weights)?;
     let call = |arguments: &[&str]| lightbox(&programs, folder.path(), arguments);
     let phantoms = folder.path().join("phantoms");
     let phantoms = phantoms.to_str().context("a temporary folder's name is text")?;
@@ -47,13 +48,34 @@ fn main() -> Result<()> {
     println!("cold start, s        {cold:.3}");
     println!("second request, s    {warm:.3}");
     println!("times faster         {:.1}", cold / warm);
-    call(&["daemon", "stop"])
+    call(&["daemon", "stop"])?;
+    let forward = forward_pass(&network)?;
+    println!("a forward pass, s    {forward:.3}");
+    println!("in forward passes    {:.2}", warm / forward);
+    Ok(())
 }
 
-fn save_resnet50(programs: &Path, to: &Path) -> Result<()> {
+fn resnet50(programs: &Path) -> Result<ModelHandle> {
     let registry = Registry::load_all(&SearchPath::default().beside_executable(programs));
     let with = ModelOptions { classes: 1000, channels: 3, options: Default::default(), seed: 1 };
-    let model = registry.model("resnet50", &with)?;
+    Ok(registry.model("resnet50", &with)?)
+}
+
+/// Seconds of one forward pass of one image without a graph, the median of several.
+fn forward_pass(network: &ModelHandle) -> Result<f64> {
+    let image = Tensor::randn([1, 3, 224, 224], (tch::Kind::Float, tch::Device::Cpu));
+    let _guard = tch::no_grad_guard();
+    let mut times = Vec::new();
+    for _ in 0..=WARM {
+        let start = Instant::now();
+        network.forward(&image, false)?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    // The first one prepares convolutions.
+    Ok(median(&times[1..]))
+}
+
+fn save(model: &ModelHandle, to: &Path) -> Result<()> {
     let weights: Vec<(String, Tensor)> =
         model.variables()?.into_iter().map(|v| (v.name, v.tensor.detach().contiguous())).collect();
     Ok(Tensor::write_safetensors(&weights, to)?)

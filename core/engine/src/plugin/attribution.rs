@@ -57,6 +57,7 @@ pub struct AttributionHandle {
     parameters: ParameterValues,
     raw: *mut abi::Attribution,
     broken: bool,
+    copied: u64,
 }
 
 // SAFETY: the ABI lets the host call an instance from any thread, one at a time; calls take `&mut self`.
@@ -92,7 +93,8 @@ impl AttributionHandle {
                 format!("the instance of `{id}` is shorter than its ABI says"),
             ));
         }
-        let handle = AttributionHandle { library, metadata: metadata.clone(), parameters, raw, broken: false };
+        let handle =
+            AttributionHandle { library, metadata: metadata.clone(), parameters, raw, broken: false, copied: 0 };
         handle.table().attribute.missing(library, "attribute")?;
         handle.table().destroy.missing(library, "destroy")?;
         Ok(handle)
@@ -111,6 +113,12 @@ impl AttributionHandle {
     /// The library that the method comes from.
     pub fn library(&self) -> &'static Library {
         self.library
+    }
+
+    /// Bytes of tensors that were copied for the method in all its calls, to move or convert what it does not take as it is. 0
+    /// where it reads the host's own memory.
+    pub fn copied_bytes(&self) -> u64 {
+        self.copied
     }
 
     /// The library's file.
@@ -185,6 +193,7 @@ impl AttributionHandle {
         }
         let attribute = self.table().attribute.missing(self.library, "attribute")?;
         let prepared = Prepared::new(&self.metadata, request)?;
+        self.copied += prepared.lent().iter().map(|lent| lent.copied()).sum::<u64>();
         let count = if self.metadata.merge == MergeMetadata::Plugin { 1 } else { request.layers.len() };
         let context = RunContext::new(
             services,

@@ -22,11 +22,13 @@ pub(super) struct Lent {
     _shape: Box<[i64]>,
     _strides: Box<[i64]>,
     view: Box<abi::Tensor>,
+    copied: u64,
 }
 
 impl Lent {
     /// Lends `tensor`, moved and converted as its reader needs; no copy when it fits already.
     pub(super) fn new(tensor: &Tensor, accepts: Accepts) -> Result<Self, tch::TchError> {
+        let original = tensor.data_ptr();
         let mut tensor = tensor.f_detach()?;
         if accepts.cpu_only {
             tensor = tensor.f_to_device(Device::Cpu)?;
@@ -60,7 +62,13 @@ impl Lent {
                 byte_offset: 0,
             },
         });
-        Ok(Lent { tensor, _shape: shape, _strides: strides, view })
+        let copied = if tensor.data_ptr() == original { 0 } else { bytes_of(&tensor) };
+        Ok(Lent { tensor, _shape: shape, _strides: strides, view, copied })
+    }
+
+    /// Bytes that were written to make the tensor fit its reader; 0 where the reader sees the memory that it came in.
+    pub(super) fn copied(&self) -> u64 {
+        self.copied
     }
 
     pub(super) fn as_ptr(&self) -> *const abi::Tensor {
@@ -71,6 +79,10 @@ impl Lent {
     pub(super) fn keep(&self) -> *mut abi::Tensor {
         keep_tensor(&self.tensor, &self.view)
     }
+}
+
+fn bytes_of(tensor: &Tensor) -> u64 {
+    tensor.numel() as u64 * tensor.kind().elt_size_in_bytes() as u64
 }
 
 /// A tensor over memory that the plugin lends, valid only during the call.
@@ -133,11 +145,13 @@ mod tests {
         let plain = Tensor::arange(24, (Kind::Float, Device::Cpu)).view([2, 3, 4]);
         let lent = Lent::new(&plain, PLAIN).unwrap();
         assert_eq!(lent.view.tensor.data, plain.data_ptr());
+        assert_eq!(lent.copied(), 0);
         assert_eq!(lent.view.flags, abi::TENSOR_READ_ONLY);
 
         let turned = plain.transpose(0, 2);
         let lent = Lent::new(&turned, PLAIN).unwrap();
         assert_ne!(lent.view.tensor.data, plain.data_ptr());
+        assert_eq!(lent.copied(), 24 * 4);
         assert_eq!(read(&lent), turned);
         let lent = Lent::new(&turned, Accepts { strides: true, ..PLAIN }).unwrap();
         assert_eq!(lent.view.tensor.data, plain.data_ptr());
