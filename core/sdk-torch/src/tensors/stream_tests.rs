@@ -37,7 +37,9 @@ fn open_stand_in() {
 }
 
 /// The stand-in's stream and device, and how often a guard was made and ended.
-fn seen() -> (usize, i32, i32, i32) {
+type Seen = (usize, i32, i32, i32);
+
+fn seen() -> Seen {
     // SAFETY: the stand-in is loaded for good, and its variables are of these types.
     unsafe {
         let find = |name: &CStr| dlsym(std::ptr::null_mut(), name.as_ptr());
@@ -47,7 +49,7 @@ fn seen() -> (usize, i32, i32, i32) {
 }
 
 /// What was seen while a method had its tensors, and what it heard when it asked for slices.
-static DURING: Mutex<Option<((usize, i32, i32, i32), String)>> = Mutex::new(None);
+static DURING: Mutex<Option<(Seen, String)>> = Mutex::new(None);
 
 struct Method;
 
