@@ -35,6 +35,8 @@ pub enum Depth {
 /// The styles that screens draw with.
 #[derive(Clone, Debug)]
 pub struct Theme {
+    /// What is under everything: plain text, and a background where the terminal's own does not fit the look.
+    pub base: Style,
     /// Plain text.
     pub text: Style,
     /// What matters less.
@@ -78,6 +80,7 @@ const ASCII_FRAME: border::Set<'static> = border::Set {
 
 /// Colours of a look with 24 bits.
 struct Palette {
+    background: Color,
     text: Color,
     dim: Color,
     accent: Color,
@@ -96,6 +99,7 @@ const fn rgb(value: u32) -> Color {
 
 /// The series are those of Okabe and Ito, which people with colour blindness can tell apart.
 const DARK: Palette = Palette {
+    background: rgb(0x111418),
     text: rgb(0xd8dee9),
     dim: rgb(0x8a93a3),
     accent: rgb(0x7cc7ff),
@@ -109,6 +113,7 @@ const DARK: Palette = Palette {
 };
 
 const LIGHT: Palette = Palette {
+    background: rgb(0xfafbfc),
     text: rgb(0x1f2933),
     dim: rgb(0x616e7c),
     accent: rgb(0x005fa3),
@@ -128,8 +133,8 @@ impl Theme {
             (ThemeChoice::Mono, _) | (_, Depth::None) => Self::mono(choice == ThemeChoice::Ascii),
             (ThemeChoice::Ansi, _) | (ThemeChoice::Auto, Depth::Sixteen) => Self::ansi(false),
             (ThemeChoice::Ascii, _) => Self::ansi(true),
-            (ThemeChoice::Dark, _) => Self::of(&DARK),
-            (ThemeChoice::Light, _) => Self::of(&LIGHT),
+            (ThemeChoice::Dark, _) => Self::of(&DARK).on(&DARK, dark == Some(true)),
+            (ThemeChoice::Light, _) => Self::of(&LIGHT).on(&LIGHT, dark == Some(false)),
             (ThemeChoice::Auto, Depth::True) => Self::of(if dark == Some(false) { &LIGHT } else { &DARK }),
         }
     }
@@ -137,6 +142,7 @@ impl Theme {
     fn of(palette: &Palette) -> Self {
         let fg = |color| Style::new().fg(color);
         Self {
+            base: fg(palette.text),
             text: fg(palette.text),
             dim: fg(palette.dim),
             accent: fg(palette.accent).add_modifier(Modifier::BOLD),
@@ -154,9 +160,15 @@ impl Theme {
         }
     }
 
+    /// With the look's own background, unless the terminal's is known to fit.
+    fn on(self, palette: &Palette, fits: bool) -> Self {
+        if fits { self } else { Self { base: self.base.bg(palette.background), ..self } }
+    }
+
     fn ansi(ascii: bool) -> Self {
         let fg = |color| Style::new().fg(color);
         Self {
+            base: Style::new(),
             text: Style::new(),
             dim: Style::new().add_modifier(Modifier::DIM),
             accent: fg(Color::Cyan).add_modifier(Modifier::BOLD),
@@ -192,5 +204,20 @@ impl Theme {
     /// One of two signs, by whether only ASCII may be used.
     pub fn sign(&self, usual: &'static str, ascii: &'static str) -> &'static str {
         if self.ascii { ascii } else { usual }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_chosen_against_the_terminals_background_brings_its_own() {
+        let under = |choice, dark| Theme::pick(choice, Depth::True, dark).base.bg;
+        assert_eq!(under(ThemeChoice::Auto, Some(false)), None);
+        assert_eq!(under(ThemeChoice::Light, Some(false)), None);
+        assert_eq!(under(ThemeChoice::Light, Some(true)), Some(LIGHT.background));
+        assert_eq!(under(ThemeChoice::Dark, None), Some(DARK.background));
+        assert_eq!(under(ThemeChoice::Ansi, Some(true)), None);
     }
 }

@@ -376,7 +376,7 @@ impl App {
         if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
             top::too_small(&mut canvas, area, &self.shared);
         } else {
-            canvas.paint(area, self.shared.theme.text);
+            canvas.paint(area, self.shared.theme.base);
             let inside = top::draw(&mut canvas, area, &self.ui.screens, self.ui.current, &self.shared);
             let entries = self.ui.entries(&self.shared);
             let Ui { screens, current, popups, .. } = &mut self.ui;

@@ -41,13 +41,23 @@ pub fn draw(
         let style = if i == current { theme.selected.patch(theme.accent) } else { theme.dim };
         put(canvas, Span::styled(format!(" {} {}{badge} ", i + 1, screen.name()), style), Some(Hit::Screen(i)));
     }
-    let machine = machine(shared);
-    let room = usize::from(area.right().saturating_sub(x + 1));
-    let said = text::cut(&machine, room);
+    // Two columns between them.
+    let room = usize::from(area.right().saturating_sub(x + 3));
+    let said = fitting(&machine(shared), room);
     let width = text::width(&said) as u16;
     let place = Rect { x: area.right().saturating_sub(width + 1), y: area.y, width, height: 1 };
     canvas.line(Line::styled(said, theme.dim), place);
     Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area }
+}
+
+/// As many of the parts between dots as fit, for half a word says nothing.
+fn fitting(parts: &str, room: usize) -> String {
+    let mut left = parts;
+    while text::width(left) > room {
+        let Some((before, _)) = left.rsplit_once(" · ") else { return String::new() };
+        left = before;
+    }
+    left.to_owned()
 }
 
 /// What the queue and the machine do, in a few words.
@@ -111,5 +121,18 @@ pub fn too_small(canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
     for (i, part) in said.chars().collect::<Vec<_>>().chunks(usize::from(area.width).max(1)).enumerate() {
         let row = Rect { y: area.y + i as u16, height: 1, ..area };
         canvas.line(Line::styled(part.iter().collect::<String>(), shared.theme.text), row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+
+    #[test]
+    fn parts_that_do_not_fit_are_left_out() {
+        assert_eq!(fitting("0/1 slots · 2 waiting · host", 40), "0/1 slots · 2 waiting · host");
+        assert_eq!(fitting("0/1 slots · 2 waiting · host", 22), "0/1 slots · 2 waiting");
+        assert_eq!(fitting("0/1 slots · 2 waiting · host", 20), "0/1 slots");
+        assert_eq!(fitting("0/1 slots · 2 waiting · host", 8), "");
     }
 }

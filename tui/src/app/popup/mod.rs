@@ -68,6 +68,7 @@ pub fn draw(popup: &mut dyn Popup, canvas: &mut Canvas<'_, '_>, shared: &Shared)
     let height = (rows + 2).min(room.height.saturating_sub(2)).max(room.height.min(4));
     let area = Rect { x: room.x + (room.width - width) / 2, y: room.y + (room.height - height) / 2, width, height };
     canvas.clear_for_popup(area);
+    canvas.paint(area, shared.theme.base);
     let theme = &shared.theme;
     let title = ratatui::text::Line::styled(format!(" {} ", popup.title()), theme.accent);
     let inside = canvas.panel(area, title, true, theme);

@@ -307,10 +307,9 @@ fn draw_facts(canvas: &mut Canvas<'_, '_>, area: Rect, details: &Details, theme:
         None => "no group rule: every image counts as a patient of its own".to_owned(),
     };
     lines.push(Line::default());
-    lines.push(Line::styled(
-        format!("{} images in {} classes; {groups}", text::thousands(total.images as u64), summary.classes.len()),
-        theme.text,
-    ));
+    let images =
+        format!("{} images in {} classes; {groups}", text::thousands(total.images as u64), summary.classes.len());
+    lines.extend(text::wrap(&images, usize::from(area.width)).into_iter().map(|part| Line::styled(part, theme.text)));
     if total.with_boxes + total.with_masks > 0 {
         lines.push(Line::styled(
             format!("{} with boxes, {} with masks", total.with_boxes, total.with_masks),
