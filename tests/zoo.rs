@@ -155,6 +155,18 @@ fn what_harms_the_process_while_it_is_described_costs_only_that_process() {
     assert!(text.contains(&format!(" of memory and was stopped while it was described; {AUTHOR}\n")), "{text}");
 }
 
+/// The interface with the viewer on the first image, asked for the zoo's method.
+fn viewer_with_zoo(home: &Home) -> Terminal {
+    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
+    terminal.wait_for("1 Studies");
+    terminal.send("4");
+    terminal.wait_for("raw peak");
+    terminal.send("m");
+    terminal.wait_for("Enter choose");
+    terminal.send("zoo\r");
+    terminal
+}
+
 /// The right panel of the viewer as one line of words.
 fn panel(terminal: &Terminal) -> String {
     let screen = terminal.screen();
@@ -194,13 +206,7 @@ fn fails_in_use(defined: &[&str], sentence: &dyn Fn(&Home) -> String) {
     assert!(text.contains(&format!("error: {sentence}\n")), "{text}");
     assert!(code == 1 || code == 2, "{code}");
 
-    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
-    terminal.wait_for("1 Studies");
-    terminal.send("4");
-    terminal.wait_for("raw peak");
-    terminal.send("m");
-    terminal.wait_for("Enter choose");
-    terminal.send("zoo\r");
+    let mut terminal = viewer_with_zoo(&home);
     terminal.wait_for("zoo.so");
     terminal.rest(0);
     let shown = panel(&terminal);
@@ -264,13 +270,7 @@ fn nan_is_shown_as_an_outcome_of_the_image() {
     let out = home.folder.path().join("out").display().to_string();
     let text = ok(&home, &["explain", &image, "--run", &network, "--method", "zoo", "--out", &out]);
     assert!(text.contains("nan-map"), "{text}");
-    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
-    terminal.wait_for("1 Studies");
-    terminal.send("4");
-    terminal.wait_for("raw peak");
-    terminal.send("m");
-    terminal.wait_for("Enter choose");
-    terminal.send("zoo\r");
+    let mut terminal = viewer_with_zoo(&home);
     terminal.wait_for("the map is not a number everywhere: there is nothing to show");
     terminal.send("Q");
     assert_eq!(terminal.end(), 0);
@@ -281,13 +281,7 @@ fn a_method_that_never_ends_is_left_by_going_on() {
     let home = Home::trained();
     let library = variant(&home, "zoo.so", &["-DHARM_IN_RUN", "-DLOOP"]);
     ok(&home, &["plugins", "install", &library.display().to_string()]);
-    let mut terminal = home.open(Kind::Plain, SIZE, &[]);
-    terminal.wait_for("1 Studies");
-    terminal.send("4");
-    terminal.wait_for("raw peak");
-    terminal.send("m");
-    terminal.wait_for("Enter choose");
-    terminal.send("zoo\r");
+    let mut terminal = viewer_with_zoo(&home);
     terminal.wait_until_gone("raw peak");
     terminal.rest(0);
     // The worker is ended with it, and another one answers.
