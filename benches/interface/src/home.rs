@@ -9,7 +9,7 @@ use lightbox_data::Dataset;
 use lightbox_data::dataset::AddRequest;
 use lightbox_phantom::{Kind, generate};
 use lightbox_store::run::{
-    EventKind, NewRun, Part, PredictionRow, Predictions, QueueEntry, SplitRows, write_predictions,
+    EventKind, EventWriter, NewRun, Part, PredictionRow, Predictions, QueueEntry, SplitRows, write_predictions,
 };
 use lightbox_store::study::StudyFile;
 use lightbox_store::{GroupId, Home, JobConfig, RunDir, RunId};
@@ -23,6 +23,7 @@ const IMAGES: usize = 25_000;
 const METHODS: [&str; 5] = ["gradcam", "gradcam++", "layercam", "scorecam", "random"];
 const METRICS: [&str; 8] =
     ["average-drop", "increase", "road", "insertion", "deletion", "energy", "raw-peak", "seconds"];
+const EPOCHS: usize = 20;
 const STUDY: &str = "a-million-figures";
 const TRAINED: &str = "g-20270601-120000-resnet50-aaaa";
 const EXPLAINED: &str = "g-20270601-130000-explain-aaaa";
@@ -39,11 +40,13 @@ pub fn group(number: usize) -> String {
 /// When a file cannot be written.
 pub fn make(folder: &Path) -> Result<Home> {
     let home = Home::at(&folder.join("home"))?;
-    let images = folder.join("images");
-    generate(Kind::Skin, 60, 448, 7, &images)?;
-    let manifest = Some(images.join("manifest.toml"));
-    let request = AddRequest { path: images, name: "skin".into(), manifest, ..AddRequest::default() };
-    Dataset::add(home.root(), &request)?;
+    for (kind, name) in [(Kind::Skin, "skin"), (Kind::Brain, "brain"), (Kind::Chest, "chest")] {
+        let images = folder.join(name);
+        generate(kind, 60, 448, 7, &images)?;
+        let manifest = Some(images.join("manifest.toml"));
+        let request = AddRequest { path: images, name: name.into(), manifest, ..AddRequest::default() };
+        Dataset::add(home.root(), &request)?;
+    }
     let dataset = Dataset::open(home.root(), "skin")?;
     for number in 0..ROWS - 1 {
         loose(&home, &dataset, number)?;
@@ -83,10 +86,16 @@ fn config(run: &str, group: &str, study: Option<&str>, job: Value) -> Result<Job
     })
 }
 
-fn create(home: &Home, config: JobConfig, split: Option<&SplitRows>, end: EventKind) -> Result<RunDir> {
+fn create(
+    home: &Home,
+    config: JobConfig,
+    split: Option<&SplitRows>,
+    (number, end): (usize, EventKind),
+) -> Result<RunDir> {
     let dir = RunDir::create(home, &NewRun { config, split, entry: QueueEntry::now(0) })?;
     let mut events = dir.next_attempt()?;
     events.append(0, EventKind::Started { pid: 1, pid_start: 1, host: "node".into() })?;
+    curves(&dir, &mut events, number)?;
     events.append(12, end)?;
     Ok(dir)
 }
@@ -102,9 +111,29 @@ fn loose(home: &Home, dataset: &Dataset, number: usize) -> Result<()> {
     } else {
         EventKind::Finished
     };
-    let dir = create(home, config, None, end)?;
+    let dir = create(home, config, None, (number, end))?;
     let figures = json!({"accuracy": 0.9, "f1-macro": 0.88, "auroc": 0.96, "ece": 0.04});
     Ok(dir.write_json("metrics.json", &json!({"parameters": 2.35e7, "validation": figures, "test": figures}))?)
+}
+
+/// Curves and a log of its own for each: what is drawn beside the queue differs from job to job.
+fn curves(dir: &RunDir, events: &mut EventWriter, number: usize) -> Result<()> {
+    let mut log = String::new();
+    for epoch in 0..EPOCHS {
+        let wave = ((number * 31 + epoch * 17) % 23) as f64 / 200.0;
+        let (loss, accuracy) = (1.4 / (1.0 + epoch as f64 * 0.3) + wave, 0.9 - 0.5 / (1.0 + epoch as f64) - wave);
+        let metrics = [
+            ("train/loss", loss),
+            ("validation/loss", loss + 0.1 + wave),
+            ("validation/accuracy", accuracy),
+            ("validation/balanced-accuracy", accuracy - 0.02),
+            ("validation/auroc", accuracy + 0.05),
+        ];
+        let metrics = metrics.map(|(name, value)| (name.to_owned(), value)).into();
+        events.append(epoch as u64 * 10, EventKind::Epoch { epoch, metrics })?;
+        writeln!(log, "epoch {epoch} of {EPOCHS}: loss {loss:.4}, accuracy {accuracy:.4}, run {number}")?;
+    }
+    Ok(std::fs::write(dir.file("worker.log"), log)?)
 }
 
 fn trained(home: &Home, dataset: &Dataset) -> Result<()> {
@@ -112,7 +141,7 @@ fn trained(home: &Home, dataset: &Dataset) -> Result<()> {
     let config = config(run, TRAINED, Some(STUDY), train_job(dataset, "resnet50"))?;
     let part = |i: usize| if i.is_multiple_of(2) { Part::Test } else { Part::Train };
     let rows = dataset.images().iter().enumerate().map(|(i, image)| (image.id.clone(), part(i))).collect();
-    let dir = create(home, config, Some(&SplitRows { rows }), EventKind::Finished)?;
+    let dir = create(home, config, Some(&SplitRows { rows }), (ROWS, EventKind::Finished))?;
     let classes = dataset.classes().to_vec();
     let row = |image: &lightbox_data::dataset::ImageRecord| PredictionRow {
         image: image.id.clone(),
@@ -137,7 +166,7 @@ fn explained(home: &Home, dataset: &Dataset) -> Result<()> {
         "threads": 1, "device": "cpu",
     });
     let config = config("20270601-130000-explain-resnet50-f0-aaaa", EXPLAINED, Some(STUDY), job)?;
-    let dir = create(home, config, None, EventKind::Finished)?;
+    let dir = create(home, config, None, (ROWS, EventKind::Finished))?;
     std::fs::write(dir.file("explain.csv"), figures(dataset)?)?;
     Ok(dir.write_json("metrics.json", &json!({"identical": []}))?)
 }

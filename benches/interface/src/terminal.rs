@@ -77,6 +77,32 @@ impl Terminal {
         (script, delay): (&'static [u8], Duration),
         first: impl Fn(&str) -> bool + Send + 'static,
     ) -> Result<Self> {
+        Self::start_as(Command::new(program), home, (columns, rows), (script, delay), first)
+    }
+
+    /// The same with options of the program, in a terminal with kitty graphics that answers at once.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        program: &Path,
+        home: &Path,
+        size: (u16, u16),
+        options: &[&str],
+        first: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(options);
+        Self::start_as(command, home, size, (KITTY, Duration::ZERO), first)
+    }
+
+    fn start_as(
+        mut command: Command,
+        home: &Path,
+        (columns, rows): (u16, u16),
+        (script, delay): (&'static [u8], Duration),
+        first: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -84,7 +110,6 @@ impl Terminal {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: columns * 8, ws_ypixel: rows * 16 };
         tcsetwinsize(&master, size)?;
         let side = || -> Result<Stdio> { Ok(Stdio::from(File::options().read(true).write(true).open(&name)?)) };
-        let mut command = Command::new(program);
         command.arg("--home").arg(home).env("XDG_CONFIG_HOME", home);
         command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
         for name in ["TMUX", "STY", "NO_COLOR", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LIGHTBOX_HOME"] {
@@ -98,7 +123,7 @@ impl Terminal {
         let screen = vt100::Parser::new(cells(rows)?, cells(columns)?, 0);
         let state = Arc::new(Mutex::new(State { screen, bytes: 0, last: Instant::now(), watch: Some(watch) }));
         let shared = Arc::clone(&state);
-        let child = command.spawn().with_context(|| program.display().to_string())?;
+        let child = command.spawn().with_context(|| format!("{command:?}"))?;
         std::thread::spawn(move || serve(master, answers, (script, delay), &shared));
         Ok(Self { keys, child, state, first_frame })
     }

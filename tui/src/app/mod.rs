@@ -79,6 +79,8 @@ struct Ui {
     current: usize,
     popups: Vec<Box<dyn Popup>>,
     outside: Vec<Outside>,
+    /// Screens that led to the one shown: `q` goes back along them.
+    trail: Vec<usize>,
 }
 
 /// Keys of the whole program.
@@ -97,7 +99,13 @@ const GLOBAL: &[Binding<Ui>] = &[
     Binding::new(&["ctrl-z"], "suspend", "Back to the shell; `fg` comes back here.", |ui, _| {
         ui.outside.push(Outside::Suspend);
     }),
-    Binding::new(&["q"], "back", "Back; from a screen's first page, leave the program. Jobs go on.", Ui::back).footer(),
+    Binding::new(
+        &["q"],
+        "back",
+        "Back to where this came from; where it came from nowhere, leave the program. Jobs go on.",
+        Ui::back,
+    )
+    .footer(),
     Binding::new(&["Q", "ctrl-c"], "quit", "Leave the program at once. Jobs go on.", |_, s| s.wishes.push(Wish::Quit)),
 ];
 
@@ -122,7 +130,10 @@ impl Ui {
 
     fn entries(&self, shared: &Shared) -> Vec<Entry> {
         let mut entries = self.screen().entries(shared);
-        entries.extend(GLOBAL.iter().map(|b| b.entry(self, shared)));
+        // A screen may give a key another meaning.
+        let taken: Vec<&str> = entries.iter().flat_map(|entry| entry.keys).copied().collect();
+        let free = GLOBAL.iter().filter(|b| !b.keys.iter().any(|key| taken.contains(key)));
+        entries.extend(free.map(|b| b.entry(self, shared)));
         entries
     }
 
@@ -132,9 +143,18 @@ impl Ui {
     }
 
     fn back(&mut self, shared: &mut Shared) {
-        if !self.screens[self.current].back(shared) {
-            shared.wishes.push(Wish::Quit);
+        if self.screens[self.current].back(shared) {
+            return;
         }
+        match self.trail.pop() {
+            Some(screen) => self.show(screen, shared),
+            None => shared.wishes.push(Wish::Quit),
+        }
+    }
+
+    /// Whether `q` leaves the program.
+    fn leaves(&self) -> bool {
+        self.trail.is_empty() && !self.screen().has_back()
     }
 
     fn show(&mut self, screen: usize, shared: &mut Shared) {
@@ -144,7 +164,10 @@ impl Ui {
 
     fn go(&mut self, goal: Goal, shared: &mut Shared) {
         let screen = match &goal {
-            Goal::Screen(screen) => return self.show(*screen, shared),
+            Goal::Screen(screen) => {
+                self.trail.clear();
+                return self.show(*screen, shared);
+            }
             Goal::Studies(_) => screens::STUDIES,
             Goal::Queue(_) => screens::QUEUE,
             Goal::Results(_) => screens::RESULTS,
@@ -154,6 +177,7 @@ impl Ui {
         };
         self.screens[screen].go(goal, shared);
         if screen != self.current {
+            self.trail.push(self.current);
             self.show(screen, shared);
         }
     }
@@ -172,7 +196,7 @@ impl App {
             Box::new(screens::plugins::Plugins::new()),
             Box::new(screens::data::Data::new()),
         ];
-        let mut ui = Ui { screens, current: 0, popups: Vec::new(), outside: Vec::new() };
+        let mut ui = Ui { screens, current: 0, popups: Vec::new(), outside: Vec::new(), trail: Vec::new() };
         ui.show(screens::STUDIES, &mut shared);
         let mut app = Self {
             shared,
@@ -284,6 +308,7 @@ impl App {
         self.last_click = Some((hit.clone(), Instant::now()));
         match hit {
             Hit::Screen(screen) => self.shared.go(Goal::Screen(screen)),
+            Hit::Command("leave") => self.invoke("back"),
             Hit::Command(name) => self.invoke(name),
             hit => {
                 let Ui { screens, current, .. } = &mut self.ui;
@@ -378,7 +403,10 @@ impl App {
         } else {
             canvas.paint(area, self.shared.theme.base);
             let inside = top::draw(&mut canvas, area, &self.ui.screens, self.ui.current, &self.shared);
-            let entries = self.ui.entries(&self.shared);
+            let mut entries = self.ui.entries(&self.shared);
+            if self.ui.leaves() {
+                entries.iter_mut().filter(|e| e.name == "back").for_each(|e| e.name = "leave");
+            }
             let Ui { screens, current, popups, .. } = &mut self.ui;
             screens[*current].draw(&mut canvas, inside, &self.shared);
             top::footer(&mut canvas, area, &entries, &self.shared);

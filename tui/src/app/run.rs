@@ -214,6 +214,7 @@ impl Session {
         let (app, painter) = (&mut self.app, &mut self.painter);
         self.terminal.draw(|frame| {
             let pictures = app.draw(frame);
+            screen.has_pictures(!pictures.is_empty());
             if let Some(painter) = painter {
                 painter.draw(&pictures, frame.buffer_mut());
             }

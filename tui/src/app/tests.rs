@@ -150,6 +150,31 @@ fn queue_with_a_daemon_lives() {
 }
 
 #[test]
+fn the_queue_opens_on_the_job_that_runs_and_says_who_waits_without_a_daemon() {
+    let mut driver = Driver::new(filled(), 120, 40);
+    driver.press("2");
+    let finished = |run: &str| JobView { done: Some(1.0), ..job(run, JobState::Finished) };
+    let jobs = vec![job("b", JobState::Running), job("c", JobState::Queued), finished("a")];
+    driver.app.link(Link::Up(jobs.clone(), status()));
+    let marked = |frame: &str| frame.lines().find(|line| line.contains('▸')).map(str::to_owned).unwrap_or_default();
+    assert!(marked(&driver.frame()).contains("running"), "{}", driver.frame());
+    // Where the user put it, it stays.
+    driver.press("j");
+    driver.app.link(Link::Up(jobs, status()));
+    assert!(marked(&driver.frame()).contains("queued"), "{}", driver.frame());
+}
+
+#[test]
+fn q_goes_back_to_where_a_screen_was_opened_from() {
+    let mut driver = Driver::new(filled(), 160, 50);
+    driver.press("3 j d");
+    assert!(driver.frame().contains("disagree"));
+    assert!(driver.frame().contains("q back"), "{}", driver.frame());
+    driver.press("q");
+    assert!(driver.frame().contains("vgg16") && driver.frame().contains("q leave"), "{}", driver.frame());
+}
+
+#[test]
 fn a_destructive_key_asks_and_a_disabled_one_says_why() {
     let mut driver = Driver::new(filled(), 120, 40);
     driver.press("2");
@@ -173,7 +198,7 @@ fn readonly_changes_nothing() {
 
 #[test]
 fn every_key_of_every_screen_is_in_its_help_once() {
-    for screen in ["1", "2", "3", "3 ] i", "4", "5", "6"] {
+    for screen in ["1", "2", "3", "3 enter", "3 ] i", "4", "5", "6"] {
         let mut driver = Driver::new(filled(), 120, 60);
         driver.press(screen);
         let entries = driver.app.entries();

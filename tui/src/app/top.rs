@@ -94,7 +94,7 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect, entries: &[Entry], shared
     let width_of = |entry: &Entry| (text::width(&key_of(entry)) + text::width(entry.name) + 3) as u16;
     // The way to all other keys is never cut off.
     let (always, rest): (Vec<&Entry>, Vec<&Entry>) =
-        entries.iter().filter(|e| e.footer).partition(|e| e.name == "help");
+        entries.iter().filter(|e| e.footer).partition(|e| ["help", "back", "leave"].contains(&e.name));
     let mut room = line.width.saturating_sub(always.iter().map(|e| width_of(e)).sum());
     let fitting = rest.into_iter().take_while(|entry| {
         let fits = width_of(entry) <= room;

@@ -123,7 +123,7 @@ fn print(context: &Context, tables: &[Table]) -> Result<()> {
         context.out.line(render::terminal(table, context.out.color));
     }
     if tables.is_empty() {
-        context.out.note("no finished runs to show; `lightbox runs list` shows all");
+        context.out.note("no finished runs to show; `lightbox runs list` lists all runs, `lightbox study show NAME` a study's results");
     }
     Ok(())
 }

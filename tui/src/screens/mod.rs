@@ -92,4 +92,8 @@ pub trait Screen {
         let _ = shared;
         false
     }
+    /// Whether [`back`](Self::back) would go anywhere.
+    fn has_back(&self) -> bool {
+        false
+    }
 }

@@ -82,15 +82,16 @@ pub fn curves(canvas: &mut Canvas<'_, '_>, area: Rect, curves: &[Curve], axes: &
     }
     let labels = [tick(y.1), tick((y.0 + y.1) / 2.0), tick(y.0)];
     let left = labels.iter().map(|l| text::width(l)).max().unwrap_or(0) as u16 + 1;
-    let legend = u16::from(curves.iter().any(|c| !c.name.is_empty()));
+    let legend_lines = legend(curves, usize::from(area.width), theme);
+    let legend = (legend_lines.len() as u16).min((area.height / 4).max(1));
     let plot = Rect {
         x: area.x + left,
         y: area.y + legend,
         width: area.width.saturating_sub(left),
         height: area.height.saturating_sub(1 + legend),
     };
-    if legend == 1 {
-        draw_legend(canvas, Rect { height: 1, ..area }, curves, theme);
+    for (i, line) in (0..legend).zip(legend_lines) {
+        canvas.line(line, Rect { y: area.y + i, height: 1, ..area });
     }
     for (label, row) in labels.iter().zip([plot.y, plot.y + plot.height / 2, plot.bottom().saturating_sub(1)]) {
         canvas.line(Line::styled(label.clone(), theme.dim), Rect { x: area.x, y: row, width: left, height: 1 });
@@ -139,16 +140,26 @@ fn draw_plane(
     canvas.put(plane, plot);
 }
 
-fn draw_legend(canvas: &mut Canvas<'_, '_>, area: Rect, curves: &[Curve], theme: &Theme) {
-    let mut spans = Vec::new();
-    for curve in curves {
+/// The curves' names, each with its figure, on as many lines as they take.
+fn legend(curves: &[Curve], room: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let (mut lines, mut line, mut used) = (Vec::new(), Vec::new(), 0);
+    for curve in curves.iter().filter(|c| !c.name.is_empty()) {
         let style = Style::new().fg(theme.series[curve.color % theme.series.len()]);
-        spans.push(Span::styled(theme.sign("━ ", "- "), style));
         let figure = curve.figure.or_else(|| curve.points.last().map(|p| p.1));
         let last = figure.map(|v| format!(" {}", text::figure(v, 3))).unwrap_or_default();
-        spans.push(Span::styled(format!("{}{last}   ", curve.name), theme.text));
+        let said = format!("{}{last}", curve.name);
+        let width = text::width(&said) + 2;
+        if used > 0 && used + width > room {
+            lines.push(Line::from(std::mem::take(&mut line)));
+            used = 0;
+        }
+        line.extend([Span::styled(theme.sign("━ ", "- "), style), Span::styled(format!("{said}   "), theme.text)]);
+        used += width + 3;
     }
-    canvas.line(Line::from(spans), area);
+    if !line.is_empty() {
+        lines.push(Line::from(line));
+    }
+    lines
 }
 
 fn draw_x_axis(canvas: &mut Canvas<'_, '_>, area: Rect, (low, high): (f64, f64), name: &str, theme: &Theme) {
@@ -175,9 +186,12 @@ fn tick(value: f64) -> String {
 pub fn confusion(canvas: &mut Canvas<'_, '_>, area: Rect, classes: &[String], counts: &[Vec<usize>], theme: &Theme) {
     let label = classes.iter().map(|c| text::width(c)).max().unwrap_or(0).min(16) as u16;
     let widest = counts.iter().flatten().max().map_or(1, |n| n.to_string().len());
-    let room = area.width.saturating_sub(label + 9) / (classes.len() as u16).max(1);
-    let cell = (widest as u16 + 2).max(label.min(room.saturating_sub(1).max(8)) + 1);
-    let shown = usize::from(area.width.saturating_sub(label + 9) / cell).min(classes.len());
+    // Names are cut before a class is left out, and a class that is left out is counted.
+    let room = area.width.saturating_sub(label + 9);
+    let cell = (widest as u16 + 2).max((label + 1).min(room / (classes.len() as u16).max(1)));
+    let fits = |room: u16| usize::from(room / cell).min(classes.len());
+    let shown = if fits(room) < classes.len() { fits(room.saturating_sub(4)) } else { classes.len() };
+    let left_out = classes.len() - shown;
     let mut heading = vec![Span::styled(format!("{:<w$}", "true \\ predicted", w = usize::from(label) + 1), theme.dim)];
     heading[0].content = text::cut(&heading[0].content, usize::from(label)).into();
     let x0 = area.x + label + 1;
@@ -187,7 +201,13 @@ pub fn confusion(canvas: &mut Canvas<'_, '_>, area: Rect, classes: &[String], co
         let name = text::cut(class, usize::from(cell - 1));
         canvas.line(Line::styled(format!("{name:>w$}", w = usize::from(cell - 1)), theme.heading), at);
     }
-    let recall = Rect { x: x0 + shown as u16 * cell + 1, y: area.y, width: 7, height: 1 };
+    let more = if left_out > 0 { 4 } else { 0 };
+    let end = x0 + shown as u16 * cell;
+    canvas.line(
+        Line::styled(if left_out > 0 { format!("+{left_out}") } else { String::new() }, theme.warn),
+        Rect { x: end, y: area.y, width: more, height: 1 },
+    );
+    let recall = Rect { x: end + more + 1, y: area.y, width: 7, height: 1 };
     canvas.line(Line::styled("recall", theme.heading), recall);
     for (i, row) in counts.iter().enumerate().take(usize::from(area.height.saturating_sub(1))) {
         let y = area.y + 1 + i as u16;

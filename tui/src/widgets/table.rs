@@ -17,6 +17,9 @@ use crate::theme::Theme;
 /// Rows up to which a table is put in order at once; longer ones beside the loop, which never waits.
 const AT_ONCE: usize = 20_000;
 
+/// Rows whose content is measured before they are in sight.
+const MEASURED: usize = 1000;
+
 /// A column.
 #[derive(Clone, Debug)]
 pub struct Column {
@@ -26,6 +29,8 @@ pub struct Column {
     pub widest: u16,
     /// Figures stand to the right.
     pub right: bool,
+    /// Whether it stands to the left all the same, where figures of one length are followed by marks.
+    pub to_left: bool,
     /// Whether the user hid it.
     pub hidden: bool,
 }
@@ -33,12 +38,21 @@ pub struct Column {
 impl Column {
     /// A column of text.
     pub fn text(name: impl Into<String>, widest: u16) -> Self {
-        Self { name: name.into(), widest, right: false, hidden: false }
+        Self { name: name.into(), widest, right: false, to_left: false, hidden: false }
     }
 
     /// A column of figures.
     pub fn figure(name: impl Into<String>, widest: u16) -> Self {
         Self { right: true, ..Self::text(name, widest) }
+    }
+
+    fn stands_right(&self) -> bool {
+        self.right && !self.to_left
+    }
+
+    /// The same, standing to the left.
+    pub fn on_the_left(self) -> Self {
+        Self { to_left: true, ..self }
     }
 }
 
@@ -63,6 +77,9 @@ pub struct DataTable {
     page: usize,
     chosen_column: usize,
     shows_choice: bool,
+    /// The widest content of each column so far: columns that jump while rows scroll are hard to read, and slow on a slow
+    /// link.
+    widths: Vec<u16>,
 }
 
 struct NoRows;
@@ -100,6 +117,7 @@ impl DataTable {
             page: 10,
             chosen_column: 0,
             shows_choice: false,
+            widths: Vec::new(),
         }
     }
 
@@ -113,6 +131,8 @@ impl DataTable {
     pub fn set_rows(&mut self, rows: Arc<dyn Rows>, shared: &Shared) {
         let under = self.selected_id();
         self.rows = rows;
+        self.widths.clear();
+        self.measure(0..self.rows.len().min(MEASURED));
         self.put_in_order(shared);
         if let Some(id) = under.filter(|_| self.view.len() <= AT_ONCE) {
             self.select_id(&id);
@@ -403,7 +423,8 @@ impl DataTable {
             .map(|row| *row as usize)
             .filter(|r| *r < self.rows.len())
             .collect();
-        let columns = self.layout_with_choice(&rows, area.width);
+        self.measure(rows.iter().copied());
+        let columns = self.layout_with_choice(area.width);
         self.draw_heading(canvas, area, &columns, theme);
         for (i, row) in rows.iter().enumerate() {
             let line = Rect { y: area.y + 1 + i as u16, height: 1, ..area };
@@ -419,7 +440,10 @@ impl DataTable {
             let mut spans = vec![Span::styled(sign, theme.accent)];
             for (column, width) in &columns {
                 let style = (self.style)(&*self.rows, *row, *column, theme);
-                spans.push(Span::styled(self.cell(&self.rows.text(*row, *column), *column, *width), style));
+                spans.push(Span::styled(
+                    padded(&self.rows.text(*row, *column), *width, self.columns[*column].stands_right()),
+                    style,
+                ));
                 spans.push(Span::raw("  "));
             }
             canvas.line(Line::from(spans), line);
@@ -442,37 +466,44 @@ impl DataTable {
             let name = format!("{}{arrow}", self.columns[*column].name);
             let chosen = self.shows_choice && *column == self.chosen_column;
             let style = if chosen { theme.accent.patch(theme.selected) } else { theme.heading };
-            spans.push(Span::styled(self.cell(&name, *column, *width), style));
+            spans.push(Span::styled(padded(&name, *width, self.columns[*column].stands_right()), style));
             spans.push(Span::raw("  "));
             let heading = Rect { x, y: area.y, width: *width, height: 1 };
             canvas.hit(heading.intersection(area), Hit::Column { table: self.id, column: *column });
             x = x.saturating_add(width + 2);
         }
         canvas.line(Line::from(spans), Rect { height: 1, ..area });
-    }
-
-    fn cell(&self, content: &str, column: usize, width: u16) -> String {
-        let width = usize::from(width);
-        let cut = text::cut(content, width);
-        let padding = " ".repeat(width.saturating_sub(text::width(&cut)));
-        if self.columns[column].right { padding + &cut } else { cut + &padding }
+        let last = (0..self.columns.len()).rfind(|column| !self.columns[*column].hidden);
+        if columns.last().map(|(column, _)| *column) < last {
+            let edge = Rect { x: area.right().saturating_sub(1), y: area.y, width: 1, height: 1 };
+            canvas.line(Line::styled(theme.sign("›", ">"), theme.accent), edge);
+        }
     }
 
     /// The columns that fit, moved so far that the chosen one is among them.
-    fn layout_with_choice(&mut self, rows: &[usize], room: u16) -> Vec<(usize, u16)> {
-        let mut columns = self.layout(rows, room);
+    fn layout_with_choice(&mut self, room: u16) -> Vec<(usize, u16)> {
+        let mut columns = self.layout(room);
         while self.shows_choice
             && self.first_column < self.chosen_column
             && !columns.iter().any(|(column, _)| *column == self.chosen_column)
         {
             self.first_column += 1;
-            columns = self.layout(rows, room);
+            columns = self.layout(room);
         }
         columns
     }
 
-    /// The columns that fit, each as wide as its heading and the rows in sight need; the first one always stays.
-    fn layout(&self, rows: &[usize], room: u16) -> Vec<(usize, u16)> {
+    /// Takes in how wide the content of these rows is.
+    fn measure(&mut self, rows: impl Iterator<Item = usize> + Clone) {
+        self.widths.resize(self.columns.len(), 0);
+        for (column, widest) in self.widths.iter_mut().enumerate() {
+            let content = rows.clone().map(|row| text::width(&self.rows.text(row, column))).max().unwrap_or(0);
+            *widest = (*widest).max(content.min(usize::from(u16::MAX)) as u16);
+        }
+    }
+
+    /// The columns that fit, each as wide as its heading and the rows seen so far need; the first one always stays.
+    fn layout(&self, room: u16) -> Vec<(usize, u16)> {
         let shown: Vec<usize> = (0..self.columns.len()).filter(|c| !self.columns[*c].hidden).collect();
         let mut left = room.saturating_sub(1);
         let mut columns = Vec::new();
@@ -482,8 +513,8 @@ impl DataTable {
             }
             let sorted = self.wanted.sort.is_some_and(|(c, _)| c == *column);
             let heading = text::width(&self.columns[*column].name) + if sorted { 2 } else { 0 };
-            let content = rows.iter().map(|row| text::width(&self.rows.text(*row, *column))).max().unwrap_or(0);
-            let wanted = (heading.max(content) as u16).min(self.columns[*column].widest.max(heading as u16));
+            let content = self.widths.get(*column).copied().unwrap_or(0);
+            let wanted = (heading as u16).max(content).min(self.columns[*column].widest.max(heading as u16));
             // A figure without its end says something else; a text may be cut.
             let least = if self.columns[*column].right { wanted } else { wanted.min(6) };
             if left == 0 || (columns.len() > 1 && left < least) {
@@ -495,4 +526,12 @@ impl DataTable {
         }
         columns
     }
+}
+
+/// A cell's content in its column's width.
+fn padded(content: &str, width: u16, right: bool) -> String {
+    let width = usize::from(width);
+    let cut = text::cut(content, width);
+    let padding = " ".repeat(width.saturating_sub(text::width(&cut)));
+    if right { padding + &cut } else { cut + &padding }
 }

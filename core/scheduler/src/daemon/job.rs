@@ -132,6 +132,18 @@ pub fn label(config: &JobConfig) -> String {
     match &config.job {
         JobKind::Train(c) => format!("{} {} fold {}/{}", c.dataset.name, c.model.id, c.split.fold + 1, c.split.folds),
         JobKind::Evaluate(c) => format!("evaluate {} on {}", c.parents.len(), c.dataset.name),
-        JobKind::ExplainEval(c) => format!("explain {} ({})", c.parent, c.methods.join(", ")),
+        JobKind::ExplainEval(c) => {
+            format!("explain {} {} ({})", c.dataset.name, without_time(&c.parent.0), c.methods.join(", "))
+        }
+    }
+}
+
+/// A run's name without the date and time that it begins with: what tells runs of one study apart.
+pub fn without_time(run: &str) -> &str {
+    let is_time = |part: &str, digits| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = run.splitn(3, '-');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(date), Some(time), Some(rest)) if is_time(date, 8) && is_time(time, 6) => rest,
+        _ => run,
     }
 }

@@ -24,7 +24,7 @@ use lightbox_store::{Home, StoreError, atomic};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-pub use job::label;
+pub use job::{label, without_time};
 pub use socket::{connect, socket_path};
 
 use crate::protocol::{Action, Answer, Message, PROTOCOL};

@@ -42,8 +42,8 @@ pub enum Update {
     List(Result<Vec<rows::Line>, String>),
     /// One dataset.
     Details(String, Result<Details, String>),
-    /// A thumbnail: dataset, class, picture.
-    Thumbnail(String, String, Arc<Picture>),
+    /// Thumbnails of a dataset, each with its class.
+    Thumbnails(String, Vec<(String, Arc<Picture>)>),
     /// A dataset as it would be by other rules.
     Preview(edit::Preview),
     /// What `data check` says.
@@ -54,7 +54,8 @@ pub enum Update {
 pub struct Data {
     table: DataTable,
     asked: Option<String>,
-    details: Option<Result<Details, String>>,
+    /// With the dataset's name.
+    details: Option<(String, Result<Details, String>)>,
     thumbnails: Vec<(String, Arc<Picture>)>,
     trouble: Option<String>,
 }
@@ -64,7 +65,7 @@ fn chosen(screen: &Data, _: &Shared) -> Result<(), String> {
 }
 
 fn read(screen: &Data, _: &Shared) -> Result<(), String> {
-    match &screen.details {
+    match screen.details() {
         Some(Ok(_)) => Ok(()),
         Some(Err(_)) => Err("it cannot be read".to_owned()),
         None => Err("no dataset is read yet".to_owned()),
@@ -83,7 +84,7 @@ const BINDINGS: &[Bind] = &[
     .when(read),
     Bind::new(&["a"], "add", "Register a folder or table of images, where it lies.", |_, s| add(s)).footer().writes(),
     Bind::new(&["e"], "rules", "Group rule, intensity and positive class; their effect is shown before they are kept.", |d, s| {
-        if let Some(Ok(details)) = &d.details {
+        if let Some(Ok(details)) = d.details() {
             edit::open(s, details);
         }
     })
@@ -185,6 +186,11 @@ impl Data {
         shared.tasks.spawn(move || AppUpdate::Data(Box::new(Update::List(rows::list(&home)))));
     }
 
+    /// What is known of the dataset under the cursor.
+    fn details(&self) -> Option<&Result<Details, String>> {
+        self.details.as_ref().filter(|(name, _)| Some(name) == self.asked.as_ref()).map(|(_, details)| details)
+    }
+
     fn ask(&mut self, shared: &Shared) {
         let Some(name) = self.table.selected_id() else {
             self.details = None;
@@ -193,9 +199,8 @@ impl Data {
         if self.asked.as_ref() == Some(&name) {
             return;
         }
+        // What is shown of the dataset before stays until this one's is here: a moment, in which nothing should flicker.
         self.asked = Some(name.clone());
-        self.details = None;
-        self.thumbnails.clear();
         let home = shared.home.clone();
         shared.tasks.spawn(move || {
             let details = rows::details(&home, &name);
@@ -204,13 +209,16 @@ impl Data {
     }
 
     fn ask_thumbnails(details: &Details, shared: &Shared) {
-        for (class, path) in details.samples.iter().take(8).cloned() {
-            let (name, manifest) = (details.name.clone(), details.manifest.clone());
-            shared.tasks.spawn(move || match photo::thumbnail(&path, &manifest) {
-                Ok(picture) => AppUpdate::Data(Box::new(Update::Thumbnail(name, class, picture))),
-                Err(_) => AppUpdate::Nothing,
+        let (name, manifest) = (details.name.clone(), details.manifest.clone());
+        let samples: Vec<_> = details.samples.iter().take(8).cloned().collect();
+        // All at once, so that they find their places once.
+        shared.tasks.spawn(move || {
+            let thumbnails = samples.into_iter().filter_map(|(class, path)| {
+                let picture = photo::thumbnail(&path, &manifest).ok()?;
+                Some((class, picture))
             });
-        }
+            AppUpdate::Data(Box::new(Update::Thumbnails(name, thumbnails.collect())))
+        });
     }
 
     fn check(&self, shared: &mut Shared) {
@@ -237,9 +245,10 @@ impl Data {
 
     fn draw_details(&self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
         let theme = &shared.theme;
-        let name = self.asked.clone().unwrap_or_default();
-        let inside = canvas.panel(area, Line::styled(format!(" {name} "), theme.heading), false, theme);
-        match &self.details {
+        let (name, details) = self.details.as_ref().map_or((None, None), |(name, details)| (Some(name), Some(details)));
+        let title = format!(" {} ", name.or(self.asked.as_ref()).map_or("", String::as_str));
+        let inside = canvas.panel(area, Line::styled(title, theme.heading), false, theme);
+        match details {
             None => canvas.line(Line::styled("reading …", theme.dim), inside),
             Some(Err(sentence)) => {
                 for (i, part) in text::wrap(sentence, usize::from(inside.width)).into_iter().enumerate() {
@@ -248,7 +257,8 @@ impl Data {
                 }
             }
             Some(Ok(details)) => {
-                let thumbnails = if inside.width >= 100 && !self.thumbnails.is_empty() { inside.width / 3 } else { 0 };
+                let has_some = !details.samples.is_empty();
+                let thumbnails = if inside.width >= 100 && has_some { inside.width / 3 } else { 0 };
                 let left = Rect { width: inside.width - thumbnails, ..inside };
                 draw_facts(canvas, left, details, theme);
                 if thumbnails > 0 {
@@ -270,7 +280,9 @@ impl Data {
             }
             let label = text::cut(class, usize::from(width.saturating_sub(1)));
             canvas.line(Line::styled(label, theme.dim), Rect { height: 1, ..cell });
-            let place = Rect { y: cell.y + 1, height: height - 1, width: width.saturating_sub(1), ..cell };
+            // As high as a square of this width, for the label should stand close above.
+            let place =
+                Rect { y: cell.y + 1, height: (height - 1).min(width / 2), width: width.saturating_sub(1), ..cell };
             canvas.picture(place, Arc::clone(picture), None);
         }
     }
@@ -393,10 +405,10 @@ impl Screen for Data {
                     if let Ok(details) = details {
                         Self::ask_thumbnails(details, shared);
                     }
-                    self.details = Some(details.clone());
+                    self.details = Some((name.clone(), details.clone()));
                 }
-                Update::Thumbnail(name, class, picture) if self.asked.as_ref() == Some(name) => {
-                    self.thumbnails.push((class.clone(), Arc::clone(picture)));
+                Update::Thumbnails(name, thumbnails) if self.asked.as_ref() == Some(name) => {
+                    self.thumbnails.clone_from(thumbnails);
                     self.thumbnails.sort_by(|a, b| a.0.cmp(&b.0));
                 }
                 Update::Preview(preview) => edit::confirm(shared, preview),
@@ -404,7 +416,7 @@ impl Screen for Data {
                 Update::Checked(name, Err(said)) => {
                     shared.open(Page::new(format!("Check of {name} failed"), said.clone()))
                 }
-                Update::Details(..) | Update::Thumbnail(..) => {}
+                Update::Details(..) | Update::Thumbnails(..) => {}
             },
             _ => {}
         }

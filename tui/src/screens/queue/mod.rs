@@ -5,6 +5,7 @@ pub mod rows;
 
 use std::sync::Arc;
 
+use lightbox_scheduler::daemon::without_time;
 use lightbox_scheduler::protocol::{Action, Place};
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -16,6 +17,7 @@ use crate::app::keys::{self, Binding, Entry};
 use crate::app::message::{Link, Update as AppUpdate};
 use crate::app::popup::{Ask, Confirm, Page};
 use crate::app::shared::{LinkState, Shared};
+use crate::app::tasks::Purpose;
 use crate::widgets::{Canvas, DataTable, Hit, charts, text};
 use details::Details;
 use rows::Jobs;
@@ -43,6 +45,10 @@ pub struct Queue {
     seen: Option<u64>,
     from_daemon: bool,
     wanted: Option<String>,
+    /// Whether the user put the cursor somewhere; until then it is on the job that runs.
+    moved: bool,
+    /// Jobs that wait while there is no daemon.
+    stranded: usize,
 }
 
 fn job_known(screen: &Queue, _: &Shared) -> Result<(), String> {
@@ -113,6 +119,11 @@ const BINDINGS: &[Bind] = &[
         s.ask_daemon(action, if paused { "the queue goes on" } else { "the queue starts nothing new" });
     })
     .writes(),
+    Bind::new(&["S"], "start daemon", "Start the daemon that ended, so that the waiting jobs go on.", |_, s| {
+        s.run_command(vec!["daemon".into(), "start".into()], "the daemon runs; the jobs go on", Purpose::Runs);
+    })
+    .writes()
+    .when(|_, s| if s.queue.link == LinkState::Up { Err("it runs".to_owned()) } else { Ok(()) }),
     Bind::new(&["l"], "log", "What the job's worker wrote, in full.", |q, s| {
         let Some(details) = &q.details else { return };
         let mut page = details.said.clone();
@@ -146,6 +157,7 @@ impl HasTable for Queue {
         &mut self.table
     }
     fn moved(&mut self, shared: &mut Shared) {
+        self.moved = true;
         self.ask_details(shared);
     }
     fn words(kind: Words, text: String) -> super::Goal {
@@ -163,6 +175,8 @@ impl Queue {
             seen: None,
             from_daemon: false,
             wanted: None,
+            moved: false,
+            stranded: 0,
         }
     }
 
@@ -182,10 +196,14 @@ impl Queue {
         let daemon = shared.queue.link == LinkState::Up;
         let rows = if daemon { Jobs::of_daemon(&shared.queue.jobs) } else { Jobs::of_index(&shared.runs) };
         self.from_daemon = daemon;
+        self.stranded = if daemon { 0 } else { rows.open() };
+        let first = rows.0.iter().find(|job| job.state == "running").or(rows.0.first()).map(|job| job.run.clone());
         self.table.set_rows(Arc::new(rows), shared);
-        if let Some(run) = self.wanted.take_if(|run| self.table.select_id(run)) {
-            self.wanted = None;
-            let _ = run;
+        if let Some(run) = first.filter(|_| !self.moved) {
+            self.table.select_id(&run);
+        }
+        if self.wanted.take_if(|run| self.table.select_id(run)).is_some() {
+            self.moved = true;
         }
         self.seen = Some(shared.queue.generation);
         self.ask_details(shared);
@@ -202,18 +220,20 @@ impl Queue {
 
     fn draw_details(&self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
         let theme = &shared.theme;
-        let Some(details) = self.details.as_ref().filter(|d| Some(&d.run) == self.table.selected_id().as_ref()) else {
-            return;
-        };
+        // Those of the job before stay until the ones asked for are here: a moment, in which nothing should flicker.
+        let Some(details) = &self.details else { return };
         let (losses, metrics) = details.curves();
         let halves = if area.width >= 100 && !metrics.is_empty() { 3 } else { 2 };
-        let width = area.width / halves;
+        // Curves gain nothing from more columns; lines of a log do.
+        let width = (area.width / halves).min(52);
         let part = |i: u16| Rect {
             x: area.x + i * width,
             width: if i + 1 == halves { area.width - i * width } else { width },
             ..area
         };
-        let inside = canvas.panel(part(0), Line::styled(" Loss ", theme.heading), false, theme);
+        let whose = without_time(&details.run);
+        let title = text::cut(&format!(" Loss of {whose} "), usize::from(part(0).width.saturating_sub(4)));
+        let inside = canvas.panel(part(0), Line::styled(title, theme.heading), false, theme);
         let axes =
             charts::Axes { x: if details.epochs.is_empty() { "step" } else { "epoch" }.into(), ..Default::default() };
         charts::curves(canvas, inside, &losses, &axes, theme);
@@ -254,6 +274,7 @@ impl Queue {
     }
 
     fn headline(&self, shared: &Shared) -> String {
+        let jobs = if self.stranded == 1 { "1 job waits" } else { &format!("{} jobs wait", self.stranded) };
         match &shared.queue.link {
             LinkState::Up => {
                 let paused = shared.queue.status.as_ref().is_some_and(|s| s.paused);
@@ -261,6 +282,7 @@ impl Queue {
                 format!("{} running, {} waiting {state}", shared.queue.running(), shared.queue.waiting())
             }
             LinkState::Unknown => "looking for the daemon …".to_owned(),
+            LinkState::Down if self.stranded > 0 => format!("no daemon: {jobs}; S starts it"),
             LinkState::Down => "no daemon; it starts with the next job".to_owned(),
             LinkState::Trouble(sentence) => sentence.clone(),
         }
@@ -305,7 +327,9 @@ impl Screen for Queue {
     fn go(&mut self, goal: super::Goal, shared: &mut Shared) {
         match goal {
             super::Goal::Queue(Goal::Run(run)) => {
-                if !self.table.select_id(&run) {
+                if self.table.select_id(&run) {
+                    self.moved = true;
+                } else {
                     self.wanted = Some(run);
                 }
                 self.ask_details(shared);
@@ -361,7 +385,7 @@ impl Screen for Queue {
         let upper = Rect { height: area.height - below, ..area };
         let title = Line::from(vec![
             Span::styled(" Queue ", theme.accent),
-            Span::styled(format!(" {} ", self.headline(shared)), theme.dim),
+            Span::styled(format!(" {} ", self.headline(shared)), if self.stranded > 0 { theme.bad } else { theme.dim }),
         ]);
         let inside = canvas.panel(upper, title, true, theme);
         if self.table.rows().len() == 0 {

@@ -102,7 +102,7 @@ impl Jobs {
         Self(jobs.iter().map(line).collect())
     }
 
-    /// Runs by the index, the latest first.
+    /// Runs by the index: first those that wait for a daemon, in its order, then the others, the latest first.
     pub fn of_index(runs: &[RunRow]) -> Self {
         let line = |r: &RunRow| {
             let fold = r.fold.map(|f| format!(" fold {}/{}", f + 1, r.folds.unwrap_or(f + 1))).unwrap_or_default();
@@ -110,7 +110,7 @@ impl Jobs {
                 run: r.run.0.clone(),
                 study: r.study.clone().unwrap_or_default(),
                 state: r.status.clone(),
-                label: format!("{} {} {}{fold}", r.kind, r.dataset, r.model.as_deref().unwrap_or("")),
+                label: format!("{}{} {}{fold}", verb(&r.kind), r.dataset, r.model.as_deref().unwrap_or("")),
                 done: (r.status == "finished").then_some(1.0),
                 eta: None,
                 running: r.started.zip(r.ended).map(|(from, to)| to - from),
@@ -119,7 +119,28 @@ impl Jobs {
                 note: r.error.clone().unwrap_or_default(),
             }
         };
-        Self(runs.iter().rev().map(line).collect())
+        let (mut open, settled): (Vec<_>, Vec<_>) = runs.iter().partition(|r| is_open(&r.status));
+        open.sort_by_key(|r| (r.status != "running", -i64::from(r.priority.unwrap_or(0)), r.order.unwrap_or(0)));
+        Self(open.into_iter().chain(settled.into_iter().rev()).map(line).collect())
+    }
+
+    /// How many are neither done nor given up.
+    pub fn open(&self) -> usize {
+        self.0.iter().filter(|job| is_open(&job.state)).count()
+    }
+}
+
+/// Whether a job in this state is neither done nor given up.
+pub fn is_open(state: &str) -> bool {
+    matches!(state, "running" | "stopping" | "queued" | "waiting" | "paused")
+}
+
+/// What a run of a kind does, as the daemon puts it.
+fn verb(kind: &str) -> &'static str {
+    match kind {
+        "evaluate" => "evaluate ",
+        "explain-eval" => "explain ",
+        _ => "",
     }
 }
 

@@ -71,6 +71,9 @@ fn confusion(pools: &[Predictions], classes: usize) -> Vec<Vec<usize>> {
     counts
 }
 
+/// Images that a bin must hold to be drawn: the share that is right among one or two says nothing.
+const FEWEST_IN_BIN: f64 = 5.0;
+
 /// Bins of all folds together, each weighted by its images.
 fn pooled_reliability(pools: &[Predictions]) -> Vec<(f64, f64)> {
     let mut bins: BTreeMap<usize, (f64, f64, f64)> = BTreeMap::new();
@@ -83,7 +86,8 @@ fn pooled_reliability(pools: &[Predictions]) -> Vec<(f64, f64)> {
             }
         }
     }
-    bins.values().map(|(n, confidence, accuracy)| (confidence / n, accuracy / n)).collect()
+    let bins = bins.values().filter(|(n, ..)| *n >= FEWEST_IN_BIN);
+    bins.map(|(n, confidence, accuracy)| (confidence / n, accuracy / n)).collect()
 }
 
 fn roc_curves(pools: &[Predictions], classes: &[String], positive: Option<usize>) -> Vec<Curve> {

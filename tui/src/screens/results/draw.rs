@@ -65,7 +65,11 @@ fn draw_tabs(results: &Results, canvas: &mut Canvas<'_, '_>, area: Rect, shared:
     for (i, table) in tables.tables.iter().enumerate() {
         let what = match table.row_kind.as_str() {
             "model" => table.dataset.clone(),
-            _ => table.title.clone(),
+            // Its first parts are those of most of them, and the baseline is in the title below.
+            _ => {
+                let parts: Vec<&str> = table.title.split(" · ").filter(|part| !part.starts_with("baseline ")).collect();
+                parts.join(" · ").replacen("explanations of ", "", 1)
+            }
         };
         let style = if i == results.current { theme.selected.patch(theme.accent) } else { theme.dim };
         spans.push((i, Span::styled(format!(" {} ", text::cut(&what, 48)), style)));

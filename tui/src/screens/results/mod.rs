@@ -75,6 +75,14 @@ fn with_table(screen: &Results, _: &Shared) -> Result<(), String> {
     screen.shown().map(|_| ()).ok_or_else(|| "no table".to_owned())
 }
 
+fn with_other_tables(screen: &Results, _: &Shared) -> Result<(), String> {
+    match screen.tables.get().map_or(0, |tables| tables.tables.len()) {
+        0 => Err("no table".to_owned()),
+        1 => Err("it is the only table".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 fn of_models(screen: &Results, _: &Shared) -> Result<(), String> {
     match screen.shown() {
         Some(table) if table.row_kind == "model" => Ok(()),
@@ -103,10 +111,8 @@ const BINDINGS: &[Bind] = &[
     })
     .footer()
     .when(of_models),
-    Bind::new(&["]", "space"], "next table", "The next table, or panel.", |r, s| r.turn(1, s))
-        .footer()
-        .when(with_table),
-    Bind::new(&["["], "previous table", "The previous table, or panel.", |r, s| r.turn(-1, s)).when(with_table),
+    Bind::new(&["]", "space"], "next table", "The next table.", |r, s| r.turn(1, s)).footer().when(with_other_tables),
+    Bind::new(&["["], "previous table", "The previous table.", |r, s| r.turn(-1, s)).when(with_other_tables),
     Bind::new(&["right", "l"], "next metric", "The next metric.", |r, _| r.turn_column(1)).when(with_table),
     Bind::new(&["left", "h"], "previous metric", "The previous metric.", |r, _| r.turn_column(-1)).when(with_table),
     Bind::new(&["s"], "sort by metric", "Sort by the metric under the cursor; again turns the order round.", |r, s| {
@@ -135,6 +141,22 @@ const BINDINGS: &[Bind] = &[
     Bind::new(&["e"], "export", "Write the tables as Markdown, CSV, LaTeX or JSON.", export::choose)
         .footer()
         .when(with_table),
+];
+
+/// Keys of the page behind a row.
+const BEHIND: &[Bind] = &[
+    Bind::new(&["enter", "v"], "images", "The test images of this row in the viewer.", |r, s| r.show_images(false, s))
+        .footer()
+        .when(with_table),
+    Bind::new(&["tab", "]", "space"], "next panel", "Move all panels on by one.", |r, s| r.turn(1, s)).footer(),
+    Bind::new(&["backtab", "["], "previous panel", "Move all panels back by one.", |r, s| r.turn(-1, s)),
+    Bind::new(&["right", "l"], "next metric", "The next metric.", |r, _| r.turn_column(1)).footer().when(with_table),
+    Bind::new(&["left", "h"], "previous metric", "The previous metric.", |r, _| r.turn_column(-1)).when(with_table),
+    Bind::new(&["d"], "disagreements", "Images on which this model and the baseline disagree.", |r, s| {
+        r.show_images(true, s);
+    })
+    .footer()
+    .when(of_models),
 ];
 
 impl HasTable for Results {
@@ -306,7 +328,11 @@ impl Results {
 
     /// The keys of what is shown.
     fn bindings(&self) -> &'static [Bind] {
-        if self.images.is_some() { images::BINDINGS } else { BINDINGS }
+        match (&self.images, &self.inside) {
+            (Some(_), _) => images::BINDINGS,
+            (None, Some(_)) => BEHIND,
+            (None, None) => BINDINGS,
+        }
     }
 }
 
@@ -317,7 +343,8 @@ impl Screen for Results {
 
     fn about(&self) -> &'static str {
         "Every row is tested against the baseline, over folds of patients, corrected for the number of comparisons. * p<.05 \
-         ** p<.01 *** p<.001, ns not significant, ≡ identical by construction, – not tested; ▲ better, ▼ worse."
+         ** p<.01 *** p<.001, ns not significant, ≡ identical by construction, – not tested; ▲ better, ▼ worse. \
+         Higher figures are better, but under a heading that says (lower)."
     }
 
     fn entries(&self, shared: &Shared) -> Vec<Entry> {
@@ -420,6 +447,10 @@ impl Screen for Results {
 
     fn draw(&mut self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
         draw::draw(self, canvas, area, shared);
+    }
+
+    fn has_back(&self) -> bool {
+        self.images.is_some() || self.inside.is_some()
     }
 
     fn back(&mut self, _: &mut Shared) -> bool {

@@ -135,17 +135,20 @@ fn figures(comparison: &Comparison, width: usize, theme: &Theme) -> Vec<Line<'st
 fn folds(canvas: &mut Canvas<'_, '_>, area: Rect, details: &Details, theme: &Theme) {
     const WIDTH: usize = 10;
     let room = usize::from(area.width).saturating_sub(12) / (WIDTH + 1);
-    let heading: Vec<String> =
-        details.metrics.iter().take(room).map(|m| format!("{:>WIDTH$}", text::cut(m.name(), WIDTH))).collect();
-    canvas.line(Line::styled(format!("{:<12}{}", "", heading.join(" ")), theme.heading), area);
-    for (i, (name, values)) in details.folds.iter().enumerate().take(usize::from(area.height.saturating_sub(1))) {
-        let figures: Vec<String> = values
-            .iter()
-            .take(room)
-            .map(|v| format!("{:>WIDTH$}", v.map_or("–".to_owned(), |v| text::figure(v, 3))))
-            .collect();
-        let line = Line::styled(format!("{name:<12}{}", figures.join(" ")), theme.text);
-        canvas.line(line, Rect { y: area.y + 1 + i as u16, height: 1, ..area });
+    let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>WIDTH$}")).collect::<Vec<_>>().join(" ");
+    let mut lines = Vec::new();
+    // Metrics that do not fit beside the others follow below them.
+    for first in (0..details.metrics.len()).step_by(room.max(1)) {
+        let names = details.metrics.iter().skip(first).take(room).map(|m| text::cut(m.name(), WIDTH));
+        lines.push(Line::styled(format!("{:<12}{}", "", cells(names.collect())), theme.heading));
+        for (name, values) in &details.folds {
+            let figures =
+                values.iter().skip(first).take(room).map(|v| v.map_or("–".to_owned(), |v| text::figure(v, 3)));
+            lines.push(Line::styled(format!("{name:<12}{}", cells(figures.collect())), theme.text));
+        }
+    }
+    for (y, line) in (area.y..area.bottom()).zip(lines) {
+        canvas.line(line, Rect { y, height: 1, ..area });
     }
 }
 
@@ -153,7 +156,7 @@ fn draw_reliability(canvas: &mut Canvas<'_, '_>, area: Rect, details: &Details, 
     let curve = Curve { name: String::new(), points: details.reliability.clone(), ..Curve::default() };
     let unit = Some((0.0, 1.0));
     let axes = Axes {
-        x: "confidence; up: share that is right".into(),
+        x: "confidence (bins of 5 or more)".into(),
         x_range: unit,
         y_range: unit,
         diagonal: true,

@@ -17,12 +17,9 @@ pub struct Cells(pub Arc<Table>);
 pub fn columns(table: &Table) -> Vec<Column> {
     let first = Column::text(table.row_kind.clone(), 34);
     let metric = |c: &lightbox_report::Column| {
-        let arrow = match c.higher_is_better {
-            Some(true) => " ▲",
-            Some(false) => " ▼",
-            None => "",
-        };
-        Column::figure(format!("{}{}{arrow}", c.name, if c.primary { " †" } else { "" }), 30)
+        // In words, for triangles mark what is better than the baseline, and arrows how the rows are sorted.
+        let direction = if c.higher_is_better == Some(false) { " (lower)" } else { "" };
+        Column::figure(format!("{}{direction}{}", c.name, if c.primary { " †" } else { "" }), 30).on_the_left()
     };
     std::iter::once(first).chain(table.columns.iter().map(metric)).collect()
 }

@@ -25,14 +25,14 @@ pub fn open(shared: &mut Shared, datasets: Vec<String>) {
         let path = home.studies_dir().join(format!("{}.toml", values[0]));
         StudyFile::parse(&path, &text).map_err(|e| e.to_string())?;
         atomic::write(&path, text.as_bytes()).map_err(|e| e.to_string())?;
-        then(shared, path);
+        then(shared, &values[0], path);
         Ok(())
     });
     shared.open(form);
 }
 
 /// What to do with the file that was written.
-fn then(shared: &mut Shared, path: std::path::PathBuf) {
+fn then(shared: &mut Shared, name: &str, path: std::path::PathBuf) {
     let file = path.display().to_string();
     let choices = vec![
         Choice::new("start it now", format!("lightbox study run {file}")),
@@ -44,7 +44,7 @@ fn then(shared: &mut Shared, path: std::path::PathBuf) {
         1 => shared.wishes.push(Wish::Edit(path.clone())),
         _ => {}
     }));
-    shared.go(super::super::Goal::Screen(super::super::STUDIES));
+    shared.go(super::super::Goal::Studies(super::Goal::Study(name.to_owned())));
 }
 
 /// Starts a study by its file, or goes on with it.

@@ -29,6 +29,8 @@ use rows::{Line, Lines};
 pub enum Goal {
     /// Words for the table.
     Words(Words, String),
+    /// A study.
+    Study(String),
 }
 
 /// What came of reading beside the loop.
@@ -187,8 +189,8 @@ impl Studies {
             format!("models    {}", line.models.join(", ")),
             format!("datasets  {}", line.datasets.join(", ")),
             format!(
-                "runs      {} of {} finished, {} running, {} failed",
-                line.finished, line.total, line.running, line.failed
+                "runs      {} of {} finished, {} running, {} failed, {} interrupted",
+                line.finished, line.total, line.running, line.failed, line.interrupted
             ),
         ];
         let jobs: Vec<&lightbox_scheduler::protocol::JobView> = shared
@@ -251,8 +253,13 @@ impl Screen for Studies {
     }
 
     fn go(&mut self, goal: super::Goal, shared: &mut Shared) {
-        if let super::Goal::Studies(Goal::Words(kind, text)) = goal {
-            take_words(self, kind, &text, shared);
+        match goal {
+            super::Goal::Studies(Goal::Words(kind, text)) => take_words(self, kind, &text, shared),
+            super::Goal::Studies(Goal::Study(name)) => {
+                self.take(Lines::read(&shared.home, &shared.runs, &running(shared)), shared);
+                self.table.select_id(&name);
+            }
+            _ => {}
         }
     }
 

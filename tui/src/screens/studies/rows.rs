@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use lightbox_store::Home;
 use lightbox_store::index::RunRow;
+use lightbox_store::study::StudyFile;
 use ratatui::style::Style;
 
 use crate::theme::Theme;
@@ -31,6 +32,8 @@ pub struct Line {
     pub running: usize,
     /// Failed or blocked ones.
     pub failed: usize,
+    /// Ones whose worker ended without a word.
+    pub interrupted: usize,
     /// What the first failed one said.
     pub trouble: String,
     /// When it was last started or ended something, Unix seconds.
@@ -58,8 +61,12 @@ impl Lines {
     /// daemon says are running, of which the index does not know yet.
     pub fn read(home: &Home, runs: &[RunRow], running: &HashSet<String>) -> Self {
         let mut lines: BTreeMap<(bool, String), Line> = BTreeMap::new();
+        let started: HashSet<&str> = runs.iter().filter_map(|run| run.study.as_deref()).collect();
         for name in study_names(home) {
-            let line = Line { name: name.clone(), is_study: true, ..Line::default() };
+            let mut line = Line { name: name.clone(), is_study: true, ..Line::default() };
+            if let Some(file) = (!started.contains(name.as_str())).then(|| planned(home, &name)).flatten() {
+                (line.datasets, line.models) = (file.datasets, file.models);
+            }
             lines.insert((true, name), line);
         }
         for run in runs {
@@ -86,6 +93,7 @@ fn take(line: &mut Line, run: &RunRow, running: bool) {
         _ if running => line.running += 1,
         "finished" => line.finished += 1,
         "running" => line.running += 1,
+        "interrupted" => line.interrupted += 1,
         "failed" => {
             line.failed += 1;
             if line.trouble.is_empty() {
@@ -105,6 +113,15 @@ fn take(line: &mut Line, run: &RunRow, running: bool) {
     }
     let time = run.ended.or(run.started).or(run.created);
     line.last = line.last.into_iter().chain(time).reduce(f64::max);
+}
+
+/// What a study that was written and not started yet will be of.
+fn planned(home: &Home, name: &str) -> Option<StudyFile> {
+    let path = home.studies_dir().join(format!("{name}.toml"));
+    // Larger than any study, and what somebody put there by mistake is not read.
+    let small = std::fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() <= 1 << 20);
+    let text = small.then(|| std::fs::read_to_string(&path).ok()).flatten()?;
+    StudyFile::parse(&path, &text).ok()
 }
 
 /// Names of the studies that were started or written here.
@@ -135,10 +152,11 @@ impl Rows for Lines {
                 format!("{} {:3.0} %", text::bar(share, 10, false), 100.0 * share).into()
             }
             2 => format!("{}/{}", line.finished, line.total).into(),
-            3 => match (line.failed, line.running) {
-                (0, 0) => "".into(),
-                (0, running) => format!("▶ {running} running").into(),
-                (failed, _) => format!("✗ {failed} failed").into(),
+            3 => match (line.failed, line.interrupted, line.running) {
+                (0, 0, 0) => "".into(),
+                (0, 0, running) => format!("▶ {running} running").into(),
+                (0, interrupted, _) => format!("↯ {interrupted} interrupted").into(),
+                (failed, ..) => format!("✗ {failed} failed").into(),
             },
             4 => line.models.join(" ").into(),
             5 => line.datasets.join(" ").into(),
@@ -165,6 +183,7 @@ pub fn cell_style(rows: &dyn Rows, row: usize, column: usize, theme: &Theme) -> 
     match column {
         0 => theme.text,
         3 if rows.text(row, 3).starts_with('✗') => theme.bad,
+        3 if rows.text(row, 3).starts_with('↯') => theme.warn,
         3 => theme.accent,
         1 | 2 => theme.text,
         _ => theme.dim,
@@ -205,12 +224,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path()).unwrap();
         std::fs::write(home.studies_dir().join("planned.toml"), "").unwrap();
-        let runs = [run("a", Some("s"), "finished"), run("b", Some("s"), "failed"), run("c", None, "running")];
+        let text = "name = \"written\"\ndatasets = [\"skin\"]\nmodels = [\"vgg16\"]\nbaseline = \"vgg16\"\n[split]\nfolds = 5\n";
+        std::fs::write(home.studies_dir().join("written.toml"), text).unwrap();
+        let runs = [
+            run("a", Some("s"), "finished"),
+            run("b", Some("s"), "failed"),
+            run("c", None, "running"),
+            run("d", Some("cut"), "interrupted"),
+        ];
         let lines = Lines::read(&home, &runs, &HashSet::new());
         let line = |name: &str| lines.0.iter().find(|l| l.name == name).unwrap();
         assert_eq!((line("s").finished, line("s").total, line("s").failed), (1, 2, 1));
         assert_eq!(line("s").trouble, "out of memory");
         assert_eq!((line("g").running, line("g").is_study), (1, false));
         assert_eq!(line("planned").total, 0);
+        assert_eq!(line("written").models, ["vgg16"]);
+        let cut = lines.0.iter().position(|l| l.name == "cut").unwrap();
+        assert_eq!(lines.text(cut, 3), "↯ 1 interrupted");
     }
 }

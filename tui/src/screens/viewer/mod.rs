@@ -465,7 +465,7 @@ impl Screen for Viewer {
 
     fn about(&self) -> &'static str {
         "Why a network decided as it did: where in the image a method finds evidence for a class. A heatmap is scaled to its \
-         own peak, so look at the raw peak too: a map without evidence is as red as any other."
+         own peak, so look at the raw peak too: a map without evidence is as bright as any other."
     }
 
     fn entries(&self, shared: &Shared) -> Vec<Entry> {
@@ -538,6 +538,10 @@ impl Screen for Viewer {
 
     fn draw(&mut self, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
         draw::draw(self, canvas, area, shared);
+    }
+
+    fn has_back(&self) -> bool {
+        self.view != View::One
     }
 
     fn back(&mut self, shared: &mut Shared) -> bool {

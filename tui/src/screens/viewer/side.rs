@@ -1,5 +1,6 @@
 //! What is known of the image: classes and scores, the explanation and how far to trust it.
 
+use lightbox_terminal::probe::Protocol;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
@@ -21,7 +22,7 @@ pub fn draw(viewer: &Viewer, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &S
     let width = usize::from(area.width);
     let name = text::cut_start(&entry.id, width);
     lines.push(Line::styled(name, theme.accent));
-    image_lines(viewer, entry, &mut lines, theme);
+    image_lines(viewer, entry, &mut lines, shared);
     lines.push(Line::default());
     probability_lines(viewer, entry, &mut lines, width, theme);
     lines.push(Line::default());
@@ -44,7 +45,8 @@ fn fact(name: &str, value: String, style: Style, theme: &Theme) -> Line<'static>
     Line::from(vec![Span::styled(format!("{name:<11}"), theme.dim), Span::styled(value, style)])
 }
 
-fn image_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'static>>, theme: &Theme) {
+fn image_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'static>>, shared: &Shared) {
+    let theme = &shared.theme;
     let Some(source) = viewer.source.get() else { return };
     let class = |k: usize| source.classes.get(k).cloned().unwrap_or_else(|| k.to_string());
     lines.push(fact("true", class(entry.truth), theme.text, theme));
@@ -58,7 +60,9 @@ fn image_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'static>>, t
     if let Some(Some(Ok(photo))) = viewer.photos.get(&entry.record.path) {
         lines.push(fact("size", format!("{} x {}", photo.size.0, photo.size.1), theme.text, theme));
         if let Some(share) = photo.lesion_share {
-            lines.push(fact("lesion", format!("{:.1} % (white line)", 100.0 * share), theme.text, theme));
+            // A line of a pixel is lost between half-blocks.
+            let line = if shared.graphics.protocol == Protocol::HalfBlocks { "" } else { " (white line)" };
+            lines.push(fact("lesion", format!("{:.1} %{line}", 100.0 * share), theme.text, theme));
         }
     }
     if let Some(network) = entry.network.and_then(|n| source.networks.get(n)) {
@@ -112,7 +116,7 @@ fn explanation_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'stati
         }
         None if viewer.asking.is_some() => {
             let before = viewer.shown(entry, &viewer.method).map(|(_, method)| format!(" (still {method})"));
-            let said = format!("asking the warm worker …{}", before.unwrap_or_default());
+            let said = format!("computing …{}", before.unwrap_or_default());
             lines.push(Line::styled(said, theme.dim));
         }
         None => {}

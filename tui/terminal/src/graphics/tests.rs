@@ -32,7 +32,7 @@ impl Program {
         let writer = Writer::default();
         Program {
             painter: Painter::new(graphics, Box::new(|| {})),
-            backend: Backend::new(writer.clone()),
+            backend: Backend::new(writer.clone(), Arc::default()),
             writer,
             before: Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1)),
             terminal: ScriptedTerminal::new(script, SIZE.0, SIZE.1, CELL),

@@ -1,15 +1,18 @@
-//! ratatui's backend: crossterm's sequences, without crossterm's questions to the terminal.
+//! ratatui's backend: crossterm's sequences around [our own for cells](super::cells), without crossterm's questions to the terminal.
 //!
 //! crossterm asks the terminal where its cursor is and waits for the answer, which the input thread would have read long
 //! before. Here the cursor is where it was put last.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::backend::{ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
-use super::Writer;
+use super::shadow::Shadow;
+use super::{Writer, cells};
 use crate::tty;
 
 /// Draws into a [`Writer`].
@@ -17,13 +20,21 @@ use crate::tty;
 pub struct Backend {
     inner: CrosstermBackend<Writer>,
     cursor: Position,
-    shown: Option<bool>,
+    is_cursor_shown: Option<bool>,
+    shown: Shadow,
+    may_scroll: Arc<AtomicBool>,
 }
 
 impl Backend {
-    /// A backend that writes into a frame.
-    pub fn new(writer: Writer) -> Backend {
-        Backend { inner: CrosstermBackend::new(writer), cursor: Position::ORIGIN, shown: None }
+    /// A backend that writes into a frame, and scrolls regions of the terminal where that is allowed.
+    pub fn new(writer: Writer, may_scroll: Arc<AtomicBool>) -> Backend {
+        Backend {
+            inner: CrosstermBackend::new(writer),
+            cursor: Position::ORIGIN,
+            is_cursor_shown: None,
+            shown: Shadow::default(),
+            may_scroll,
+        }
     }
 }
 
@@ -34,17 +45,19 @@ impl ratatui::backend::Backend for Backend {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let mut content = content.peekable();
-        // A frame without changes has no bytes.
-        if content.peek().is_none() { Ok(()) } else { self.inner.draw(content) }
+        let content: Vec<_> = content.collect();
+        let scroll = self.shown.take(&content, self.may_scroll.load(Ordering::Relaxed));
+        let Some((scroll, rest)) = scroll else { return cells::write(&mut self.inner, content.into_iter()) };
+        self.inner.write_all(scroll.sequences().as_bytes())?;
+        cells::write(&mut self.inner, rest.iter().map(|(x, y, cell)| (*x, *y, cell)))
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
-        if self.shown.replace(false) == Some(false) { Ok(()) } else { self.inner.hide_cursor() }
+        if self.is_cursor_shown.replace(false) == Some(false) { Ok(()) } else { self.inner.hide_cursor() }
     }
 
     fn show_cursor(&mut self) -> io::Result<()> {
-        if self.shown.replace(true) == Some(true) { Ok(()) } else { self.inner.show_cursor() }
+        if self.is_cursor_shown.replace(true) == Some(true) { Ok(()) } else { self.inner.show_cursor() }
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {
@@ -62,7 +75,8 @@ impl ratatui::backend::Backend for Backend {
 
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
         // A screen that is cleared may be one that was just entered, where nothing is known of the cursor.
-        self.shown = None;
+        self.is_cursor_shown = None;
+        self.shown = Shadow::default();
         self.inner.clear_region(clear_type)
     }
 

@@ -16,8 +16,11 @@
 //! ```
 
 mod backend;
+mod cells;
 mod job;
 mod restore;
+mod scroll;
+mod shadow;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,8 @@ mod writer;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use backend::Backend;
 pub use signals::{Signal, Signals};
@@ -39,6 +44,8 @@ pub struct Screen {
     mouse: bool,
     writer: Writer,
     written: u64,
+    has_pictures: bool,
+    may_scroll: Arc<AtomicBool>,
 }
 
 impl Screen {
@@ -51,7 +58,14 @@ impl Screen {
         let terminal = tty::output()?;
         restore::watch_panics();
         restore::enter(&terminal, mouse)?;
-        Ok(Screen { terminal, mouse, writer: Writer::default(), written: 0 })
+        Ok(Screen {
+            terminal,
+            mouse,
+            writer: Writer::default(),
+            written: 0,
+            has_pictures: false,
+            may_scroll: Arc::default(),
+        })
     }
 
     /// Where the bytes of a frame go. All writers of a screen fill the same frame.
@@ -61,7 +75,14 @@ impl Screen {
 
     /// What `ratatui::Terminal` draws with. It never asks the terminal anything.
     pub fn backend(&self) -> Backend {
-        Backend::new(self.writer())
+        Backend::new(self.writer(), Arc::clone(&self.may_scroll))
+    }
+
+    /// To be called while a frame is drawn: whether it has pictures. The terminal scrolls pictures with their rows, so rows
+    /// that moved are scrolled only where there are none, in this frame and the one before.
+    pub fn has_pictures(&mut self, any: bool) {
+        let before = std::mem::replace(&mut self.has_pictures, any);
+        self.may_scroll.store(!before && !any, Ordering::Relaxed);
     }
 
     /// Sends the frame that was collected; nothing where nothing was.

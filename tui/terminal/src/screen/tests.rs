@@ -1,6 +1,7 @@
 //! Frames as they leave, without a terminal.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use ratatui::backend::Backend as _;
 use ratatui::buffer::Cell;
@@ -22,7 +23,7 @@ fn a_frame_is_one_piece_between_its_marks() {
 #[test]
 fn the_cursor_is_where_it_was_put_and_nobody_is_asked() {
     let writer = Writer::default();
-    let mut backend = Backend::new(writer.clone());
+    let mut backend = Backend::new(writer.clone(), Arc::default());
     backend.set_cursor_position((7, 3)).unwrap();
     assert_eq!(backend.get_cursor_position().unwrap(), Position::new(7, 3));
     assert_eq!(writer.take_frame(), b"\x1b[?2026h\x1b[4;8H\x1b[?2026l");
@@ -31,7 +32,7 @@ fn the_cursor_is_where_it_was_put_and_nobody_is_asked() {
 #[test]
 fn a_frame_without_changes_has_no_bytes() {
     let writer = Writer::default();
-    let mut backend = Backend::new(writer.clone());
+    let mut backend = Backend::new(writer.clone(), Arc::default());
     backend.hide_cursor().unwrap();
     assert!(!writer.take_frame().is_empty());
     backend.draw(std::iter::empty::<(u16, u16, &Cell)>()).unwrap();

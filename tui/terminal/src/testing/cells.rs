@@ -19,13 +19,15 @@ pub struct Cells {
     saved: (u16, u16),
     colour: Option<u8>,
     cleared: bool,
+    /// The first row that scrolls and the one after the last.
+    scrolls: (u16, u16),
 }
 
 impl Cells {
     /// Blank cells.
     pub fn new(columns: u16, rows: u16) -> Cells {
         let cells = vec![Character::default(); usize::from(columns) * usize::from(rows)];
-        Cells { columns, rows, cells, cursor: (0, 0), saved: (0, 0), colour: None, cleared: false }
+        Cells { columns, rows, cells, cursor: (0, 0), saved: (0, 0), colour: None, cleared: false, scrolls: (0, rows) }
     }
 
     /// Column and row of the cursor.
@@ -63,8 +65,18 @@ impl Cells {
             b"\x1b7" => self.saved = self.cursor,
             b"\x1b8" => self.cursor = self.saved,
             [0x1b, b'[', body @ .., last] => return self.control(body, *last),
+            b"\x1bM" if self.cursor.1 == self.scrolls.0 => self.scroll(|rows, width| {
+                rows.rotate_right(width);
+                rows[..width].fill(Character::default());
+            }),
+            b"\x1bM" => self.cursor.1 = self.cursor.1.saturating_sub(1),
             [0x1b, ..] => {}
             b"\r" => self.cursor.0 = 0,
+            b"\n" if self.cursor.1 + 1 == self.scrolls.1 => self.scroll(|rows, width| {
+                rows.rotate_left(width);
+                let kept = rows.len() - width;
+                rows[kept..].fill(Character::default());
+            }),
             b"\n" => self.cursor.1 = (self.cursor.1 + 1).min(self.rows - 1),
             _ => return self.print(&String::from_utf8_lossy(bytes)),
         }
@@ -97,6 +109,12 @@ impl Cells {
                 let place = |n: Option<&u16>, most: u16| n.copied().unwrap_or(1).max(1).min(most) - 1;
                 self.cursor = (place(numbers.get(1), self.columns), place(numbers.first(), self.rows));
             }
+            b'r' => {
+                let end = numbers.get(1).copied().unwrap_or(self.rows).min(self.rows);
+                self.scrolls = (numbers[0].max(1) - 1, end);
+                self.cursor = (0, 0);
+            }
+            b'G' => self.cursor.0 = numbers[0].clamp(1, self.columns) - 1,
             b'J' if text == "2" => self.clear(),
             b'h' | b'l' if text == "?1049" => self.clear(),
             b'X' => {
@@ -113,6 +131,12 @@ impl Cells {
             _ => {}
         }
         Vec::new()
+    }
+
+    fn scroll(&mut self, by_one: impl Fn(&mut [Character], usize)) {
+        let width = usize::from(self.columns);
+        let (top, end) = self.scrolls;
+        by_one(&mut self.cells[usize::from(top) * width..usize::from(end) * width], width);
     }
 
     fn clear(&mut self) {
