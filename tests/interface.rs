@@ -295,7 +295,7 @@ fn a_study_from_a_form_runs_and_its_tables_and_pictures_are_written() {
     terminal.send("\r");
     terminal.wait_for("4/4");
     terminal.send("3");
-    terminal.wait_for("explanations of small-cnn");
+    terminal.wait_for(" small-cnn · all images ");
     terminal.send("e");
     terminal.wait_for("Write all tables as");
     terminal.send("csv\r");

@@ -61,14 +61,17 @@ fn title(results: &Results, shared: &Shared) -> Line<'static> {
 fn draw_tabs(results: &Results, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
     let theme = &shared.theme;
     let Some(tables) = results.tables.get() else { return };
+    let several_datasets = tables.tables.windows(2).any(|pair| pair[0].dataset != pair[1].dataset);
     let mut spans = Vec::new();
     for (i, table) in tables.tables.iter().enumerate() {
         let what = match table.row_kind.as_str() {
             "model" => table.dataset.clone(),
-            // Its first parts are those of most of them, and the baseline is in the title below.
+            // The whole title is below: here only what tells tables apart.
             _ => {
-                let parts: Vec<&str> = table.title.split(" · ").filter(|part| !part.starts_with("baseline ")).collect();
-                parts.join(" · ").replacen("explanations of ", "", 1)
+                let mut parts = table.title.split(" · ");
+                let dataset = parts.next().filter(|_| several_datasets);
+                let network = parts.next().map(|part| part.trim_start_matches("explanations of "));
+                dataset.into_iter().chain(network).chain(parts.next()).collect::<Vec<_>>().join(" · ")
             }
         };
         let style = if i == results.current { theme.selected.patch(theme.accent) } else { theme.dim };
