@@ -114,6 +114,9 @@ static lightbox_status attribute(lightbox_attribution *self, const lightbox_requ
         memset(kept, 1, 1 << 20);
     }
 #endif
+#ifdef WRITES_INPUT
+    ((float *)request->layers[0]->activations->tensor.data)[0] += 1;
+#endif
 #if defined(NO_TEXT)
     return LIGHTBOX_STATUS_FAILED;
 #elif defined(UNKNOWN_STATUS)

@@ -38,6 +38,7 @@ fn main() -> Result<()> {
             activations: Some(&activations),
             gradients: Some(&gradients),
         }],
+        device: Device::Cpu,
         seed: 0,
         image_seeds: &vec![0; images],
     };

@@ -14,7 +14,8 @@
  *   of structs are arrays of pointers, so that the struct can grow.
  * - Capabilities are found by string id, on the plugin's side (lightbox_entry.get_factory) and on the host's
  *   (lightbox_host.get_extension, lightbox_run.get_extension). The meaning of an id never changes. Third
- *   parties use ids that begin with a domain of their own. Ids that end in `.draft/1` may still change.
+ *   parties use ids that begin with a domain of their own. An id with `.draft` before its number is tried
+ *   out, and may go again.
  * - Status. Every call that can fail returns a lightbox_status. The text comes from lightbox_entry.last_error
  *   or, for a host service, lightbox_services.last_error.
  * - Unwinding. No panic, exception or `longjmp` crosses the boundary in either direction.
@@ -344,7 +345,7 @@ struct lightbox_host {
 /* What the host does for a method while it runs. */
 
 /* Id of the host services; lightbox_run.get_extension gives a lightbox_services for it. */
-#define LIGHTBOX_SERVICES_ID "lightbox.services.draft/1"
+#define LIGHTBOX_SERVICES_ID "lightbox.services/1"
 
 /* Place of a gradient: the network's input. Places from 0 on are layers of the request. */
 #define LIGHTBOX_AT_INPUT (-1)
@@ -455,7 +456,7 @@ struct lightbox_services {
 /*
  * Id of the attribution capability; lightbox_entry.get_factory gives an lightbox_attribution_factory for it.
  */
-#define LIGHTBOX_ATTRIBUTION_ID "lightbox.attribution.draft/1"
+#define LIGHTBOX_ATTRIBUTION_ID "lightbox.attribution/1"
 
 /* The method reads the layers' activations. */
 #define LIGHTBOX_NEED_ACTIVATIONS (UINT64_C(1) << 0)
@@ -663,6 +664,11 @@ struct lightbox_request {
      * for the default stream.
      */
     void *cuda_stream;
+    /*
+     * The device that the network runs on. The request's tensors are there too, unless the descriptor wants
+     * them on the CPU; a service takes tensors there or on the CPU.
+     */
+    lightbox_tensor_device device;
     /* What the host does for the method during this call. */
     const lightbox_run *run;
 };
@@ -703,7 +709,7 @@ struct lightbox_maps {
  */
 
 /* Id of the model capability; lightbox_entry.get_factory gives a lightbox_model_factory for it. */
-#define LIGHTBOX_MODEL_ID "lightbox.model.draft/1"
+#define LIGHTBOX_MODEL_ID "lightbox.model/1"
 
 /* A cut point that is the network's input, or its logits, in lightbox_model.forward_between. */
 #define LIGHTBOX_CUT_END (-1)
@@ -863,7 +869,7 @@ struct lightbox_model {
 /* Second derivatives, for the methods that need one: an extension of the host that a run may have. */
 
 /* Id of the second derivatives; lightbox_run.get_extension gives a lightbox_hvp for it. */
-#define LIGHTBOX_HVP_ID "lightbox.hvp.draft/1"
+#define LIGHTBOX_HVP_ID "lightbox.hvp/1"
 
 /*
  * Second derivatives. `[run]`, under the rules of lightbox_services, whose `last_error` gives the text of an
@@ -894,7 +900,7 @@ struct lightbox_hvp {
 /* Keeping a tensor of the request: an extension of the host that a run may have. */
 
 /* Id of keeping tensors; lightbox_run.get_extension gives a lightbox_keep for it. */
-#define LIGHTBOX_KEEP_ID "lightbox.keep.draft/1"
+#define LIGHTBOX_KEEP_ID "lightbox.keep/1"
 
 /*
  * Keeping tensors, for frameworks whose tensors count their references. `[run]`, under the rules of
@@ -923,10 +929,10 @@ struct lightbox_keep {
  */
 
 /* Id of a network's taps; lightbox_model.get_extension gives a lightbox_model_taps for it. */
-#define LIGHTBOX_MODEL_TAPS_ID "lightbox.model-taps.draft/1"
+#define LIGHTBOX_MODEL_TAPS_ID "lightbox.model-taps/1"
 
 /* Id of the host's taps; lightbox_run.get_extension gives a lightbox_taps for it. */
-#define LIGHTBOX_TAPS_ID "lightbox.taps.draft/1"
+#define LIGHTBOX_TAPS_ID "lightbox.taps/1"
 
 /* One tap of a network's forward pass. */
 struct lightbox_model_tap {

@@ -2,10 +2,10 @@
 
 use core::ffi::{c_char, c_void};
 
-use crate::{Parameter, ParameterValue, Run, Status, Tensor};
+use crate::{Parameter, ParameterValue, Run, Status, Tensor, TensorDevice};
 
 /// Id of the attribution capability; [`crate::Entry::get_factory`] gives an [`AttributionFactory`] for it.
-pub const ATTRIBUTION_ID: &str = "lightbox.attribution.draft/1";
+pub const ATTRIBUTION_ID: &str = "lightbox.attribution/1";
 
 /// The method reads the layers' activations.
 pub const NEED_ACTIVATIONS: u64 = 1 << 0;
@@ -207,6 +207,9 @@ pub struct Request {
     /// The CUDA stream that tensors on a CUDA device are ordered on (a `cudaStream_t`); null on the CPU and for the default
     /// stream.
     pub cuda_stream: *mut c_void,
+    /// The device that the network runs on. The request's tensors are there too, unless the descriptor wants them on the CPU;
+    /// a service takes tensors there or on the CPU.
+    pub device: TensorDevice,
     /// What the host does for the method during this call.
     pub run: *const Run,
 }

@@ -3,7 +3,7 @@
 use crate::{Run, Status, Tensor};
 
 /// Id of the second derivatives; [`Run::get_extension`] gives an [`Hvp`] for it.
-pub const HVP_ID: &str = "lightbox.hvp.draft/1";
+pub const HVP_ID: &str = "lightbox.hvp/1";
 
 /// Second derivatives. `[run]`, under the rules of [`crate::Services`], whose `last_error` gives the text of an error.
 #[repr(C)]

@@ -3,7 +3,7 @@
 use crate::{Run, Status, Tensor};
 
 /// Id of keeping tensors; [`Run::get_extension`] gives a [`Keep`] for it.
-pub const KEEP_ID: &str = "lightbox.keep.draft/1";
+pub const KEEP_ID: &str = "lightbox.keep/1";
 
 /// Keeping tensors, for frameworks whose tensors count their references. `[run]`, under the rules of [`crate::Services`],
 /// whose `last_error` gives the text of an error.

@@ -11,7 +11,7 @@
 //!   arrays of pointers, so that the struct can grow.
 //! * **Capabilities** are found by string id, on the plugin's side ([`Entry::get_factory`]) and on the host's
 //!   ([`Host::get_extension`], [`Run::get_extension`]). The meaning of an id never changes. Third parties use ids that
-//!   begin with a domain of their own. Ids that end in `.draft/1` may still change.
+//!   begin with a domain of their own. An id with `.draft` before its number is tried out, and may go again.
 //! * **Status.** Every call that can fail returns a [`Status`]. The text comes from [`Entry::last_error`] or, for a
 //!   host service, [`Services::last_error`].
 //! * **Unwinding.** No panic, exception or `longjmp` crosses the boundary in either direction.

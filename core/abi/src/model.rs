@@ -11,7 +11,7 @@ use core::ffi::{c_char, c_void};
 use crate::{Parameter, ParameterValue, Status};
 
 /// Id of the model capability; [`crate::Entry::get_factory`] gives a [`ModelFactory`] for it.
-pub const MODEL_ID: &str = "lightbox.model.draft/1";
+pub const MODEL_ID: &str = "lightbox.model/1";
 
 /// A cut point that is the network's input, or its logits, in [`Model::forward_between`].
 pub const CUT_END: i64 = -1;

@@ -5,7 +5,7 @@ use core::ffi::{c_char, c_void};
 use crate::{Status, Tensor};
 
 /// Id of the host services; [`Run::get_extension`] gives a [`Services`] for it.
-pub const SERVICES_ID: &str = "lightbox.services.draft/1";
+pub const SERVICES_ID: &str = "lightbox.services/1";
 
 /// Place of a gradient: the network's input. Places from 0 on are layers of the request.
 pub const AT_INPUT: i64 = -1;

@@ -8,10 +8,10 @@ use core::ffi::{c_char, c_void};
 use crate::{Model, Run, Status, Tensor, TensorHandle};
 
 /// Id of a network's taps; [`Model::get_extension`] gives a [`ModelTaps`] for it.
-pub const MODEL_TAPS_ID: &str = "lightbox.model-taps.draft/1";
+pub const MODEL_TAPS_ID: &str = "lightbox.model-taps/1";
 
 /// Id of the host's taps; [`Run::get_extension`] gives a [`Taps`] for it.
-pub const TAPS_ID: &str = "lightbox.taps.draft/1";
+pub const TAPS_ID: &str = "lightbox.taps/1";
 
 /// One tap of a network's forward pass.
 #[repr(C)]

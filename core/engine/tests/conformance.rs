@@ -91,6 +91,13 @@ fn images_that_see_each_other_are_found() {
 }
 
 #[test]
+fn a_write_to_what_is_lent_is_found() {
+    let found = error_of(&["-DWRITES_INPUT"]);
+    assert_eq!(found.check, "read only");
+    assert!(found.text.contains("wrote to a tensor of the request, which is lent to be read"), "{}", found.text);
+}
+
+#[test]
 fn a_leak_is_found() {
     let found = error_of(&["-DLEAKS"]);
     assert_eq!(found.check, "memory");

@@ -71,6 +71,7 @@ fn a_cam_in_c_gives_the_map_of_its_formula() {
                 gradients: Some(&deep_gradients),
             },
         ],
+        device: Device::Cpu,
         seed: 0,
         image_seeds: &[0, 1],
     };
@@ -261,6 +262,7 @@ impl Scene {
                 activations: Some(&self.activations),
                 gradients: Some(&self.gradients),
             }],
+            device: Device::Cpu,
             seed: 11,
             image_seeds: &[21, 22],
         }

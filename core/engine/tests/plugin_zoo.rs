@@ -257,6 +257,7 @@ fn attribute(method: &mut AttributionHandle) -> Result<Vec<AttributionMap>> {
             activations: Some(&activations),
             gradients: None,
         }],
+        device: Device::Cpu,
         seed: 0,
         image_seeds: &[0, 1],
     };

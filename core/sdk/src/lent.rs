@@ -18,6 +18,16 @@ pub enum Device {
     Cuda(i32),
 }
 
+impl Device {
+    pub(crate) fn from_abi(device: abi::TensorDevice) -> Option<Self> {
+        match device.device_type {
+            abi::DEVICE_CPU => Some(Device::Cpu),
+            abi::DEVICE_CUDA => Some(Device::Cuda(device.device_id)),
+            _ => None,
+        }
+    }
+}
+
 /// Type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
@@ -49,12 +59,7 @@ impl<'a> LentTensor<'a> {
 
     /// Where its memory is; none on a device that this SDK does not know.
     pub fn device(&self) -> Option<Device> {
-        let device = self.raw.tensor.device;
-        match device.device_type {
-            abi::DEVICE_CPU => Some(Device::Cpu),
-            abi::DEVICE_CUDA => Some(Device::Cuda(device.device_id)),
-            _ => None,
-        }
+        Device::from_abi(self.raw.tensor.device)
     }
 
     /// Type of its elements; none for one that this SDK does not know.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use lightbox_abi as abi;
 
-use crate::{Error, ErrorKind, LentTensor, TensorView};
+use crate::{Device, Error, ErrorKind, LentTensor, TensorView};
 
 /// What to explain. What the descriptor does not name as a need is not there.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub struct Request<'a> {
     image_seeds: Vec<u64>,
     /// An address, so that requests can be shared between threads.
     cuda_stream: usize,
+    device: Option<Device>,
 }
 
 /// A tensor of the request, in the two ways in which it can be read.
@@ -126,6 +127,7 @@ impl<'a> Request<'a> {
             seed: 0,
             image_seeds: (0..targets.len() as u64).collect(),
             cuda_stream: 0,
+            device: Some(Device::Cpu),
         }
     }
 
@@ -197,6 +199,12 @@ impl<'a> Request<'a> {
         self.cuda_stream
     }
 
+    /// The device that the network runs on; none for one that this SDK does not know. The request's tensors are there too,
+    /// unless the descriptor wants them on the CPU.
+    pub fn device(&self) -> Option<Device> {
+        self.device
+    }
+
     /// The layers, at least one, in the order asked for.
     pub fn layers(&self) -> &[Layer<'a>] {
         &self.layers
@@ -263,6 +271,7 @@ impl<'a> Request<'a> {
             seed: raw.seed,
             image_seeds: image_seeds.to_vec(),
             cuda_stream: raw.cuda_stream.expose_provenance(),
+            device: Device::from_abi(raw.device),
         })
     }
 }

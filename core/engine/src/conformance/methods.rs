@@ -54,6 +54,7 @@ impl Method<'_> {
         run("parameters", &Self::parameters);
         run("one image", &Self::one_image);
         run("several images", &Self::several_images);
+        run("read only", &Self::read_only);
         run("same again", &Self::same_again);
         run("seed", &Self::seed);
         run("image that is not square", &Self::not_square);
@@ -144,6 +145,16 @@ impl Method<'_> {
                  the first dimension, and draw random numbers from `image_seeds`"
             ))
         })
+    }
+
+    fn read_only(&self) -> Done {
+        let network = Toy::new(3, Device::Cpu).map_err(text)?;
+        let mut handle = self.make(&Vec::new())?;
+        handle.watch_what_is_lent();
+        let input = images(2, 3, SIZE).map_err(text)?;
+        let request = Request { network: &network, input: &input, layers: &[], seed: 0 };
+        self.explain_with(handle, &request).map_err(text)?;
+        Ok(ok("what the host lends is left as it was"))
     }
 
     fn same_again(&self) -> Done {

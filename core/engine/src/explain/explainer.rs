@@ -297,6 +297,7 @@ fn request<'a>(
         input: Some(batch.input),
         scores: Some(&pass.logits),
         layers: layers.collect(),
+        device: pass.logits.device(),
         seed,
         image_seeds: batch.seeds,
     }

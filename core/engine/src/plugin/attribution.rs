@@ -5,10 +5,10 @@ use std::path::Path;
 
 use lightbox_abi as abi;
 use lightbox_abi::metadata::{AttributionMetadata, LayersMetadata, MergeMetadata, ParameterValues};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::c_values::{CValues, c_text};
-use super::lend::{Accepts, Lent};
+use super::lend::{Accepts, Lent, c_device};
 use super::library::{Library, Missing};
 use super::maps::{AttributionMap, MapFault, MapStore};
 use super::services_table::RunContext;
@@ -43,6 +43,8 @@ pub struct AttributionRequest<'a> {
     pub scores: Option<&'a Tensor>,
     /// The layers, at least one.
     pub layers: Vec<AttributionLayer<'a>>,
+    /// The device that the network runs on.
+    pub device: Device,
     /// Seed of the request.
     pub seed: u64,
     /// Seed of each image, N, independent of batching.
@@ -58,6 +60,7 @@ pub struct AttributionHandle {
     raw: *mut abi::Attribution,
     broken: bool,
     copied: u64,
+    watched: bool,
 }
 
 // SAFETY: the ABI lets the host call an instance from any thread, one at a time; calls take `&mut self`.
@@ -93,8 +96,15 @@ impl AttributionHandle {
                 format!("the instance of `{id}` is shorter than its ABI says"),
             ));
         }
-        let handle =
-            AttributionHandle { library, metadata: metadata.clone(), parameters, raw, broken: false, copied: 0 };
+        let handle = AttributionHandle {
+            library,
+            metadata: metadata.clone(),
+            parameters,
+            raw,
+            broken: false,
+            copied: 0,
+            watched: false,
+        };
         handle.table().attribute.missing(library, "attribute")?;
         handle.table().destroy.missing(library, "destroy")?;
         Ok(handle)
@@ -194,6 +204,7 @@ impl AttributionHandle {
         let attribute = self.table().attribute.missing(self.library, "attribute")?;
         let prepared = Prepared::new(&self.metadata, request)?;
         self.copied += prepared.lent().iter().map(|lent| lent.copied()).sum::<u64>();
+        let before = self.watched.then(|| prepared.lent().into_iter().map(Lent::values).collect::<Vec<_>>());
         let count = if self.metadata.merge == MergeMetadata::Plugin { 1 } else { request.layers.len() };
         let context = RunContext::new(
             services,
@@ -222,10 +233,19 @@ impl AttributionHandle {
             self.broken = true;
         }
         outcome?;
+        let written = |before: Vec<Tensor>| prepared.lent().iter().zip(before).any(|(lent, old)| !lent.holds(&old));
+        if before.is_some_and(written) {
+            return Err(self.faulty("wrote to a tensor of the request, which is lent to be read".to_owned()));
+        }
         store.finish().map_err(|fault| match fault {
             MapFault::Overrun(index) => self.faulty(format!("wrote outside the memory of its map{}", layer(index))),
             MapFault::NotWritten(index) => self.faulty(format!("left its map{} unwritten", layer(index))),
         })
+    }
+
+    /// From now on a call that writes to what the host lent it fails. It costs a copy of every tensor.
+    pub(crate) fn watch_what_is_lent(&mut self) {
+        self.watched = true;
     }
 
     fn check_request(&self, request: &AttributionRequest<'_>) -> Result<()> {
@@ -288,6 +308,7 @@ struct Prepared {
     seed: u64,
     classes: u64,
     input_shape: (usize, usize, usize),
+    device: abi::TensorDevice,
 }
 
 struct PreparedLayer {
@@ -340,6 +361,7 @@ impl Prepared {
             seed: request.seed,
             classes: request.classes as u64,
             input_shape: request.input_shape,
+            device: c_device(request.device),
         })
     }
 
@@ -367,6 +389,7 @@ impl Prepared {
             image_seeds: self.image_seeds.as_ptr(),
             // Everything runs on libtorch's default stream.
             cuda_stream: std::ptr::null_mut(),
+            device: self.device,
             run,
         }
     }

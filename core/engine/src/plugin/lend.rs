@@ -41,12 +41,7 @@ impl Lent {
         }
         let mut shape = tensor.size().into_boxed_slice();
         let mut strides = tensor.stride().into_boxed_slice();
-        let device = match tensor.device() {
-            Device::Cuda(index) => {
-                abi::TensorDevice { device_type: abi::DEVICE_CUDA, device_id: i32::try_from(index).unwrap_or(i32::MAX) }
-            }
-            _ => abi::TensorDevice { device_type: abi::DEVICE_CPU, device_id: 0 },
-        };
+        let device = c_device(tensor.device());
         let view = Box::new(abi::Tensor {
             version: abi::TensorVersion { major: abi::DLPACK_MAJOR, minor: abi::DLPACK_MINOR },
             manager_context: std::ptr::null_mut(),
@@ -71,6 +66,19 @@ impl Lent {
         self.copied
     }
 
+    /// A copy of what the memory holds now.
+    pub(super) fn values(&self) -> Tensor {
+        self.tensor.copy()
+    }
+
+    /// The memory holds these bits.
+    pub(super) fn holds(&self, values: &Tensor) -> bool {
+        // NaN equals nothing, itself included, until it is read as an integer.
+        let bits =
+            |tensor: &Tensor| tensor.view_dtype(if tensor.kind() == Kind::BFloat16 { Kind::Int16 } else { Kind::Int });
+        bits(&self.tensor).equal(&bits(values))
+    }
+
     pub(super) fn as_ptr(&self) -> *const abi::Tensor {
         &raw const *self.view
     }
@@ -78,6 +86,16 @@ impl Lent {
     /// A reference to the same memory that the plugin ends by its `deleter`.
     pub(super) fn keep(&self) -> *mut abi::Tensor {
         keep_tensor(&self.tensor, &self.view)
+    }
+}
+
+/// A device as it crosses.
+pub(super) fn c_device(device: Device) -> abi::TensorDevice {
+    match device {
+        Device::Cuda(index) => {
+            abi::TensorDevice { device_type: abi::DEVICE_CUDA, device_id: i32::try_from(index).unwrap_or(i32::MAX) }
+        }
+        _ => abi::TensorDevice { device_type: abi::DEVICE_CPU, device_id: 0 },
     }
 }
 

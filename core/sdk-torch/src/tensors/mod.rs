@@ -73,14 +73,19 @@ impl<'r, 'a> Tensors<'r, 'a> {
     /// # Errors
     /// The tensors are on a GPU that this libtorch cannot use.
     pub fn of(request: &'r Request<'a>) -> Result<Self> {
-        let layers = request.layers().iter().flat_map(|layer| [layer.activations_lent(), layer.gradients_lent()]);
-        let given = layers.chain([request.input_lent(), request.scores_lent()]).filter_map(|lent| lent.ok().flatten());
-        let gpu = given.filter_map(|lent| lent.device()).find_map(|device| match device {
-            Device::Cuda(index) => Some(index),
-            Device::Cpu => None,
-        });
-        let stream = gpu.map(|index| StreamGuard::enter(request.cuda_stream(), index)).transpose()?;
+        let stream = match request.device() {
+            Some(Device::Cuda(index)) => Some(StreamGuard::enter(request.cuda_stream(), index)?),
+            Some(Device::Cpu) | None => None,
+        };
         Ok(Tensors { request, _stream: stream })
+    }
+
+    /// The device that the network runs on, where tensors for its services are best made.
+    pub fn device(&self) -> tch::Device {
+        match self.request.device() {
+            Some(Device::Cuda(index)) => tch::Device::Cuda(usize::try_from(index).unwrap_or(0)),
+            Some(Device::Cpu) | None => tch::Device::Cpu,
+        }
     }
 
     /// The normalised input \[N,C,H,W\].

@@ -144,6 +144,7 @@ fn call_on_a_gpu(stream: usize) -> abi::Status {
         seed: 0,
         image_seeds: &raw const target,
         cuda_stream: std::ptr::without_provenance_mut(stream),
+        device: abi::TensorDevice { device_type: abi::DEVICE_CUDA, device_id: 3 },
         run: &raw const run,
     };
     let maps = abi::Maps {
