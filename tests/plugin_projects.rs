@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lightbox_tests::home::Home;
+use lightbox_tests::pty::Kind;
 use lightbox_tests::{command, lightbox, said};
 use serde_json::Value;
 
@@ -53,6 +55,8 @@ fn new_cams_pass_the_checks_install_explain_and_go_away() {
     std::fs::create_dir_all(&work).unwrap();
     let libraries = build(&home, &work);
     for library in &libraries {
+        let size = std::fs::metadata(library).unwrap().len();
+        assert!(size < 1 << 20, "{} has {size} bytes", library.display());
         let checks = lightbox(&home, &["--json", "plugins", "check", &text(library)]);
         let record: Value = serde_json::from_slice(&checks.stdout).unwrap_or_else(|_| panic!("{}", said(&checks)));
         let verdicts = record["report"]["checks"].as_array().unwrap();
@@ -96,4 +100,60 @@ fn new_cams_pass_the_checks_install_explain_and_go_away() {
     let list = said(&lightbox(&home, &["plugins", "list"]));
     assert!(!list.contains("strong-cam") && !list.contains("plain-cam"), "{list}");
     ok(lightbox(&home, &["daemon", "stop"]));
+}
+
+/// A method whose author chose other flags than the template's: without optimisation, and with panics that end the process.
+#[test]
+fn a_cam_with_other_flags_passes_the_checks() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, work) = (place.path().join("home"), place.path().join("work"));
+    std::fs::create_dir_all(&work).unwrap();
+    let rust = begin(&home, &work, "strong-cam", "rust");
+    let flags: [&[(&str, &str)]; 2] = [
+        &[("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
+        &[("CARGO_PROFILE_RELEASE_PANIC", "abort")],
+    ];
+    for flags in flags {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(&rust).args(["build", "--release", "--offline"]).env_remove("CARGO_TARGET_DIR");
+        ok(cargo.envs(flags.iter().copied()).output().unwrap());
+        let library = text(&rust.join("target/release/libstrong_cam.so"));
+        let checks = ok(lightbox(&home, &["--json", "plugins", "check", &library]));
+        let record: Value = serde_json::from_str(&checks).unwrap();
+        let verdicts = record["report"]["checks"].as_array().unwrap();
+        assert!(
+            verdicts.len() > 12 && verdicts.iter().all(|check| check["verdict"] != "warning"),
+            "{flags:?}: {record}"
+        );
+    }
+}
+
+#[test]
+fn the_parameters_of_a_method_of_a_third_party_are_shown_and_checked_on_the_screen() {
+    let home = Home::trained();
+    let project = begin(&home.path(), home.folder.path(), "plain-cam", "c");
+    ok(Command::new("make").current_dir(&project).output().unwrap());
+    ok(lightbox(&home.path(), &["plugins", "install", &text(&project.join("plain-cam.so"))]));
+    let mut terminal = home.open(Kind::Kitty, (150, 44), &[]);
+    terminal.wait_for("1 Studies");
+    terminal.send("5");
+    terminal.wait_for("plain-cam");
+    terminal.send("4");
+    terminal.wait_for("raw peak");
+    terminal.send("m");
+    terminal.wait_for("Enter choose");
+    terminal.send("plain-cam\r");
+    terminal.wait_until_gone("Enter choose");
+    terminal.wait_for("raw peak");
+    terminal.send("P");
+    terminal.wait_for("Parameters of plain-cam");
+    terminal.send("\x152");
+    terminal.wait_for("takes");
+    terminal.send("\x13");
+    terminal.wait_for("Parameters of plain-cam");
+    terminal.send("\x150.25\x13");
+    terminal.wait_until_gone("Parameters of plain-cam");
+    terminal.wait_for("keep=0.25");
+    terminal.send("Q");
+    assert_eq!(terminal.end(), 0);
 }

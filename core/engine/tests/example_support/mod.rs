@@ -81,8 +81,17 @@ impl Scene {
         scene
     }
 
+    pub fn convolved(&self, x: &Tensor) -> Tensor {
+        x.conv2d(&self.conv.0, Some(&self.conv.1), [2, 2], [1, 1], [1, 1], 1)
+    }
+
+    /// The convolution's bias.
+    pub fn bias(&self) -> Tensor {
+        self.conv.1.shallow_clone()
+    }
+
     pub fn features(&self, x: &Tensor) -> Tensor {
-        x.conv2d(&self.conv.0, Some(&self.conv.1), [2, 2], [1, 1], [1, 1], 1).relu()
+        self.convolved(x).relu()
     }
 
     pub fn head(&self, a: &Tensor) -> Tensor {
@@ -96,27 +105,46 @@ impl Scene {
         Tensor::run_backward(&[sum], &[&at], false, false).remove(0)
     }
 
-    /// Runs a method on both images.
+    /// Runs a method on both images, with the scene's own services.
     pub fn explain(&mut self, method: &mut AttributionHandle) -> lightbox_engine::plugin::Result<Vec<Tensor>> {
-        let (input, scores) = (self.input.shallow_clone(), self.scores.shallow_clone());
-        let (activations, gradients) = (self.activations.shallow_clone(), self.gradients.shallow_clone());
-        let (height, width) = (activations.size()[2] as usize, activations.size()[3] as usize);
+        let tensors = Scene {
+            conv: (self.conv.0.shallow_clone(), self.conv.1.shallow_clone()),
+            linear: (self.linear.0.shallow_clone(), self.linear.1.shallow_clone()),
+            input: self.input.shallow_clone(),
+            activations: self.activations.shallow_clone(),
+            gradients: self.gradients.shallow_clone(),
+            scores: self.scores.shallow_clone(),
+            progress: Vec::new(),
+            stop_after: usize::MAX,
+            log: Vec::new(),
+        };
+        tensors.explain_by(method, self)
+    }
+
+    /// Runs a method on both images, with the services of a host.
+    pub fn explain_by(
+        &self,
+        method: &mut AttributionHandle,
+        host: &mut dyn HostServices,
+    ) -> lightbox_engine::plugin::Result<Vec<Tensor>> {
+        let (height, width) = (self.activations.size()[2] as usize, self.activations.size()[3] as usize);
         let request = AttributionRequest {
             targets: &TARGETS,
             classes: CLASSES,
             input_shape: (3, 12, 10),
-            input: Some(&input),
-            scores: Some(&scores),
+            input: Some(&self.input),
+            scores: Some(&self.scores),
             layers: vec![AttributionLayer {
                 name: "features",
                 size: (height, width),
-                activations: Some(&activations),
-                gradients: Some(&gradients),
+                activations: Some(&self.activations),
+                gradients: Some(&self.gradients),
             }],
+            device: Device::Cpu,
             seed: 1,
             image_seeds: &SEEDS,
         };
-        let maps = method.attribute(&request, self)?;
+        let maps = method.attribute(&request, host)?;
         let tensor = |map: &lightbox_engine::plugin::AttributionMap| {
             Tensor::from_slice(&map.values).view([2, map.height as i64, map.width as i64])
         };
