@@ -1,7 +1,7 @@
 //! How an attempt ended: from what the worker wrote, and from how its process ended.
 
 use lightbox_store::RunDir;
-use lightbox_store::run::{Event, EventKind, EventWriter, FailureCause};
+use lightbox_store::run::{Event, EventKind, EventWriter, FailureCause, RunningMethod};
 
 use crate::Result;
 use crate::worker::last_sentence;
@@ -43,8 +43,15 @@ pub enum Verdict {
     },
 }
 
-/// Reads how the attempt ended. `attempts_before` is the number of the last attempt before it.
-pub fn verdict(events: &[Event], attempts_before: u32, ended: &Ended, log: &str) -> Verdict {
+/// Reads how the attempt ended. `attempts_before` is the number of the last attempt before it; `method` is what ran in the worker
+/// at its end, as far as that is known.
+pub fn verdict(
+    events: &[Event],
+    attempts_before: u32,
+    ended: &Ended,
+    log: &str,
+    method: Option<&RunningMethod>,
+) -> Verdict {
     let mine = events.iter().rev().find(|e| e.attempt > attempts_before && is_last_word(&e.kind));
     match mine.map(|e| &e.kind) {
         Some(EventKind::Finished) => return Verdict::Finished,
@@ -54,6 +61,12 @@ pub fn verdict(events: &[Event], attempts_before: u32, ended: &Ended, log: &str)
     }
     let said = last_sentence(log);
     let failed = |error: String, cause| Verdict::Failed { error, cause };
+    if let (Some(RunningMethod { method, file }), Some(how)) = (method, crash(ended, &said)) {
+        let library = file.display();
+        let error =
+            format!("{library}: the method `{method}` crashed the worker: {how}; report it to the plugin's author");
+        return failed(error, FailureCause::Other);
+    }
     match ended {
         Ended::Exit(2) if !said.is_empty() => failed(said, FailureCause::BadInput),
         Ended::Exit(130) => Verdict::Interrupted,
@@ -71,6 +84,17 @@ pub fn verdict(events: &[Event], attempts_before: u32, ended: &Ended, log: &str)
         Ended::Lost(word) => failed(format!("the cluster ended the job: {word}"), FailureCause::Lost),
         Ended::Cancelled => Verdict::Interrupted,
         Ended::NotStarted(sentence) => failed(sentence.clone(), FailureCause::Other),
+    }
+}
+
+/// How the process ended, where it was the doing of what ran in it.
+fn crash(ended: &Ended, said: &str) -> Option<String> {
+    match ended {
+        Ended::Signal(signal @ (4 | 6 | 7 | 8 | 11)) => Some(signal_name(*signal)),
+        Ended::Exit(code) if *code != 130 && said.is_empty() => {
+            Some(format!("it ended the process with exit code {code}"))
+        }
+        _ => None,
     }
 }
 
@@ -119,21 +143,40 @@ mod tests {
     #[test]
     fn the_workers_own_word_comes_first() {
         let events = [event(1, EventKind::Interrupted), event(2, EventKind::Finished)];
-        assert_eq!(verdict(&events, 1, &Ended::Signal(9), ""), Verdict::Finished);
+        assert_eq!(verdict(&events, 1, &Ended::Signal(9), "", None), Verdict::Finished);
         assert!(matches!(
-            verdict(&events, 2, &Ended::Signal(9), ""),
+            verdict(&events, 2, &Ended::Signal(9), "", None),
             Verdict::Failed { cause: FailureCause::Lost, .. }
         ));
     }
 
     #[test]
     fn a_worker_without_a_word_is_judged_by_its_end() {
-        let of = |ended| verdict(&[], 0, &ended, "warning: x\nerror: no such method \"gradcam2\"\n");
+        let of = |ended| verdict(&[], 0, &ended, "warning: x\nerror: no such method \"gradcam2\"\n", None);
         let said = "no such method \"gradcam2\"".to_owned();
         assert_eq!(of(Ended::Exit(2)), Verdict::Failed { error: said.clone(), cause: FailureCause::BadInput });
         assert_eq!(of(Ended::Exit(1)), Verdict::Failed { error: said, cause: FailureCause::Other });
         assert_eq!(of(Ended::Exit(130)), Verdict::Interrupted);
         assert!(matches!(of(Ended::Signal(11)), Verdict::Failed { cause: FailureCause::Other, .. }));
         assert!(matches!(of(Ended::Restart), Verdict::Failed { cause: FailureCause::Lost, .. }));
+    }
+
+    #[test]
+    fn a_crash_in_a_method_names_it_and_its_library() {
+        let running = RunningMethod { method: "zoo".to_owned(), file: "/p/zoo.so".into() };
+        let of = |ended| match verdict(&[], 0, &ended, "", Some(&running)) {
+            Verdict::Failed { error, .. } => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            of(Ended::Signal(11)),
+            "/p/zoo.so: the method `zoo` crashed the worker: signal 11 (SIGSEGV, a memory error inside a plugin or a library); \
+             report it to the plugin's author"
+        );
+        assert!(
+            of(Ended::Exit(0)).contains("the method `zoo` crashed the worker: it ended the process with exit code 0")
+        );
+        // By someone, or for want of memory.
+        assert!(!of(Ended::Signal(9)).contains("zoo"));
     }
 }

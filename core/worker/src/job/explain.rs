@@ -11,7 +11,8 @@ use std::time::Instant;
 use lightbox_data::decode::DecodeLimits;
 use lightbox_data::geometry;
 use lightbox_engine::explain::{
-    ExplainOptions, Explainer, Explanations, IdenticalMaps, ImageBatch, MethodMaps, Target, choose_layers, image_seed,
+    Event, ExplainOptions, Explainer, Explanations, IdenticalMaps, ImageBatch, MethodMaps, Target, choose_layers,
+    image_seed,
 };
 use lightbox_engine::explain_metrics::measure::{self, Settings};
 use lightbox_engine::explain_metrics::order::Ties;
@@ -19,7 +20,7 @@ use lightbox_engine::explain_metrics::road::RoadSettings;
 use lightbox_engine::explain_metrics::{Image, Map, MetricDescriptor};
 use lightbox_engine::picture::npy;
 use lightbox_engine::plugin::{AttributionHandle, Registry, from_text};
-use lightbox_store::run::{EventKind, ExplainConfig, ExplainRow, write_explain};
+use lightbox_store::run::{EventKind, ExplainConfig, ExplainRow, RunningMethod, write_explain};
 use lightbox_store::{RunDir, atomic};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -117,6 +118,8 @@ struct Done {
 
 impl Work<'_> {
     fn run(&mut self, job: &mut Job, wanted: &[usize]) -> Result<Done> {
+        // One that an earlier attempt died in is not this one's.
+        job.dir.no_method_runs();
         let path = job.dir.file("explain.partial.jsonl");
         let (mut rows, mut identical) = read_partial(&path);
         let left: Vec<usize> = wanted.iter().copied().filter(|i| !rows.contains_key(self.images.id(*i))).collect();
@@ -152,7 +155,14 @@ impl Work<'_> {
         let images = ImageBatch { input: &input, truths: Some(&truths), seeds: &seeds };
         let mut warnings = Vec::new();
         let cancel = network::cancel(&job.cancel);
-        let explained = self.explainer.explain(&images, &cancel, &mut |event| warnings.extend(network::remark(&event)));
+        let dir = &job.dir;
+        let explained = self.explainer.explain(&images, &cancel, &mut |event| {
+            if let Event::Begins { method, file } = event {
+                dir.method_begins(&RunningMethod { method: method.to_owned(), file: file.to_owned() });
+            }
+            warnings.extend(network::remark(&event));
+        });
+        dir.no_method_runs();
         let explained = explained.map_err(network::explain_failure)?;
         for warning in warnings {
             job.warn(0, warning)?;
