@@ -84,6 +84,12 @@ fn what_cannot_be_a_plugin_is_not_installed() {
         &zoo(&["-DMAJOR=2"]),
         "is built for plugin ABI 2, this Lightbox speaks ABI 1; update Lightbox, or get a build of the plugin for ABI 1",
     );
+    refused(
+        &home,
+        &zoo(&["-DCAPABILITY=\"lightbox.attribution.draft/1\""]),
+        "offers neither `lightbox.attribution/1` nor `lightbox.model/1`, which is all that this Lightbox knows; rebuild it with \
+         the current SDK, or update Lightbox",
+    );
     refused(&home, &zoo(&["-DNULL_SLOT"]), &format!("its function `get_factory` is null; {AUTHOR}"));
     refused(&home, &zoo(&["-DINIT_FAILS"]), "`init` failed: the licence has expired");
     refused(
@@ -226,6 +232,20 @@ fn crash(home: &Home, how: &str) -> String {
 fn a_segmentation_fault_in_use() {
     let how = "signal 11 (SIGSEGV, a memory error inside a plugin or a library)";
     fails_in_use(&["-DHARM_IN_RUN", "-DSEGFAULT"], &|home| crash(home, how));
+}
+
+#[test]
+fn a_crash_in_a_queued_job_names_the_method() {
+    let home = Home::trained();
+    let library = variant(&home, "zoo.so", &["-DHARM_IN_RUN", "-DSEGFAULT"]);
+    ok(&home, &["plugins", "install", &library.display().to_string()]);
+    let (network, _) = first_image(&home);
+    let explain = "--wait --methods gradcam,zoo --metrics energy --limit 2";
+    let arguments = ["explain-eval", &network].into_iter().chain(explain.split(' ')).collect::<Vec<_>>();
+    let (code, text) = run(&home, &arguments);
+    let installed = home.path().canonicalize().unwrap().join("plugins/zoo.so").display().to_string();
+    let sentence = format!("{installed}: the method `zoo` crashed the worker: signal 11 (SIGSEGV, ");
+    assert!(code != 0 && text.contains(&sentence) && text.contains(AUTHOR), "{code}: {text}");
 }
 
 #[test]

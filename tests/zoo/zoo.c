@@ -18,6 +18,9 @@
 #ifndef METHOD_ID
 #define METHOD_ID "zoo"
 #endif
+#ifndef CAPABILITY
+#define CAPABILITY LIGHTBOX_ATTRIBUTION_ID
+#endif
 #ifndef MAJOR
 #define MAJOR LIGHTBOX_ABI_MAJOR
 #endif
@@ -225,7 +228,7 @@ static lightbox_status init(const lightbox_host *host) {
 }
 
 static const void *get_factory(const char *id) {
-    return strcmp(id, LIGHTBOX_ATTRIBUTION_ID) == 0 ? &factory : NULL;
+    return strcmp(id, CAPABILITY) == 0 ? &factory : NULL;
 }
 
 #ifndef NO_ENTRY

@@ -59,7 +59,20 @@ pub(super) fn plugin(library: &'static Library) -> Result<PluginMetadata> {
         unsupported: Vec::new(),
         library_hash: None,
     };
-    if let Some(factory) = library.find_attribution_factory()? {
+    let (attributions, models) = (library.find_attribution_factory()?, library.find_model_factory()?);
+    if attributions.is_none() && models.is_none() {
+        // Built with a draft of the ABI, or for a host of years to come.
+        return Err(PluginError::refused(
+            library.file(),
+            format!(
+                "offers neither `{}` nor `{}`, which is all that this Lightbox knows",
+                abi::ATTRIBUTION_ID,
+                abi::MODEL_ID
+            ),
+            "rebuild it with the current SDK, or update Lightbox",
+        ));
+    }
+    if let Some(factory) = attributions {
         let count = factory.count.missing(library, "count")?;
         let descriptor = factory.descriptor.missing(library, "descriptor")?;
         factory.create.missing(library, "create")?;
@@ -77,7 +90,7 @@ pub(super) fn plugin(library: &'static Library) -> Result<PluginMetadata> {
             }
         }
     }
-    if let Some(factory) = library.find_model_factory()? {
+    if let Some(factory) = models {
         let count = factory.count.missing(library, "count")?;
         let descriptor = factory.descriptor.missing(library, "descriptor")?;
         factory.create.missing(library, "create")?;
