@@ -74,6 +74,8 @@ fn examples_install_train_and_explain_at_any_layer() {
     let groups = [
         (train(&home, "--model small-resnet --option shortcut=average --option width=4"), "layer2"),
         (train(&home, "--model small-cnn-cpp --option dropout=0.1"), "features.1"),
+        // Images of one channel.
+        (train(&home, "--model small-resnet --channels 1"), "layer2"),
     ];
     for (place, (group, layer)) in groups.iter().enumerate() {
         let folder = out.join(place.to_string());
