@@ -226,13 +226,13 @@ fn terminals_that_say_nothing_or_nonsense_work_in_text() {
 
 #[test]
 fn signals_leave_the_terminal_as_it_was() {
-    for word in [Signal::TERM, Signal::HUP, Signal::INT] {
+    for (word, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
         let home = Home::trained();
         let mut terminal = home.open(Kind::Kitty, SIZE, &[]);
         terminal.wait_for("1 Studies");
         terminal.rest(0);
         signal(terminal.process(), word);
-        terminal.end();
+        assert_eq!(terminal.end(), code);
         terminal.assert_left_as_found();
     }
 }

@@ -16,6 +16,8 @@ pub enum Failure {
     BadInput(String),
     /// The user interrupted; exit code 130.
     Interrupted,
+    /// A signal ended the interface; exit code 128 and its number, as a shell has it.
+    Ended(i32),
 }
 
 /// Result of a command.
@@ -37,6 +39,7 @@ impl Failure {
         match self {
             Self::Failed(message) | Self::BadInput(message) => message,
             Self::Interrupted => "interrupted",
+            Self::Ended(_) => "ended by a signal",
         }
     }
 
@@ -45,6 +48,8 @@ impl Failure {
         match self {
             Self::Failed(message) | Self::BadInput(message) => say(format_args!("error: {message}")),
             Self::Interrupted => say("interrupted"),
+            // Who sent it knows.
+            Self::Ended(_) => {}
         }
     }
 
@@ -54,6 +59,7 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::BadInput(_) => 2,
             Self::Interrupted => 130,
+            Self::Ended(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
     }
 }

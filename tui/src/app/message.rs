@@ -63,7 +63,18 @@ pub enum Update {
         /// Which of its wishes this answers.
         generation: u64,
         /// Rows in the order shown.
-        view: Vec<u32>,
+        view: Arc<Vec<u32>>,
+    },
+    /// A row of a long table was searched for.
+    Found {
+        /// Which table.
+        table: u64,
+        /// The order in which it was searched.
+        generation: u64,
+        /// What the row was to hold.
+        words: String,
+        /// Where it is in the order shown, if anywhere.
+        place: Option<usize>,
     },
     /// A command ended.
     Command(CommandDone),

@@ -325,6 +325,7 @@ impl App {
             Update::Runs(runs) => take_runs(shared, runs.clone()),
             Update::Catalogue(catalogue) => shared.catalogue = Loaded::of(catalogue.clone()),
             Update::Command(done) => command_ended(shared, done),
+            Update::Found { words, place: None, .. } => shared.say_bad(format!("no row holds {words:?}")),
             Update::Asked(Ok(said)) if said.is_empty() => {}
             Update::Asked(Ok(said)) => shared.say(said.clone()),
             Update::Asked(Err(sentence)) => shared.say_bad(sentence.clone()),

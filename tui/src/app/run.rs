@@ -26,6 +26,9 @@ use crate::theme::{Depth, Theme, ThemeChoice};
 /// How long the terminal may take to say what it can draw; a link across the world needs half a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// SIGHUP, which the system may send before or after the terminal is found closed.
+const HANGUP: i32 = 1;
+
 /// Longest text that is put into the clipboard: more than that, many terminals throw away.
 const LONGEST_COPY: usize = 74_000;
 
@@ -54,13 +57,22 @@ pub fn run(mut options: Options) -> Result<()> {
         let next =
             Session::open(&options, &mut screen).and_then(|mut session| session.serve(&mut screen)).map_err(gone)?;
         match next {
-            Some((home, parent)) => {
+            Next::Home(home, parent) => {
                 options.home = home;
                 options.demo_of = Some(parent);
             }
-            None => return Ok(()),
+            Next::End(None) => return Ok(()),
+            Next::End(Some(signal)) => return Err(Failure::Ended(signal)),
         }
     }
+}
+
+/// What comes after a session.
+enum Next {
+    /// Another home, and the one that it was opened from.
+    Home(Home, Home),
+    /// Nothing; with the signal that ended it.
+    End(Option<i32>),
 }
 
 /// The interface over one home.
@@ -72,6 +84,8 @@ struct Session {
     send: Sender<Message>,
     messages: Receiver<Message>,
     probe: Probe,
+    /// The signal that ended it.
+    ended_by: Option<i32>,
     _signals: Signals,
 }
 
@@ -107,7 +121,17 @@ impl Session {
             done: false,
         };
         let signals = watch_signals(&send)?;
-        let mut session = Self { app, terminal, painter: None, input: None, send, messages, probe, _signals: signals };
+        let mut session = Self {
+            app,
+            terminal,
+            painter: None,
+            input: None,
+            send,
+            messages,
+            probe,
+            ended_by: None,
+            _signals: signals,
+        };
         session.terminal.clear()?;
         session.draw(screen)?;
         session.start_input()?;
@@ -125,8 +149,8 @@ impl Session {
         Ok(())
     }
 
-    /// Serves until the user leaves; the home to go on with, and the one that it was opened from.
-    fn serve(&mut self, screen: &mut Screen) -> std::io::Result<Option<(Home, Home)>> {
+    /// Serves until the user leaves.
+    fn serve(&mut self, screen: &mut Screen) -> std::io::Result<Next> {
         while !self.app.ended {
             self.wait()?;
             for outside in std::mem::take(&mut self.app.outside) {
@@ -144,7 +168,10 @@ impl Session {
         if let Some(mut input) = self.input.take() {
             input.stop();
         }
-        Ok(self.app.next_home.take().map(|next| (next, self.app.shared.home.clone())))
+        Ok(match self.app.next_home.take() {
+            Some(next) if self.ended_by.is_none() => Next::Home(next, self.app.shared.home.clone()),
+            _ => Next::End(self.ended_by),
+        })
     }
 
     /// Waits for the next message and takes in all that came with it, so that a burst is one frame.
@@ -172,8 +199,9 @@ impl Session {
         match message {
             Message::Terminal(Incoming::Event(event)) => self.app.event(&event),
             Message::Terminal(Incoming::Reply(reply)) => self.probe.answers.take(&reply),
-            // The terminal is gone: as SIGHUP.
-            Message::Terminal(Incoming::Closed) | Message::Signal(Signal::Terminate) => self.app.ended = true,
+            // The terminal is gone.
+            Message::Terminal(Incoming::Closed) => self.end_by(HANGUP),
+            Message::Signal(Signal::Terminate(signal)) => self.end_by(signal),
             Message::Signal(Signal::Resize) => {
                 if let Some(painter) = &mut self.painter {
                     painter.resize(lightbox_terminal::tty::window_size()?);
@@ -191,6 +219,11 @@ impl Session {
             Message::Picture => self.app.dirty = true,
         }
         Ok(())
+    }
+
+    fn end_by(&mut self, signal: i32) {
+        self.ended_by.get_or_insert(signal);
+        self.app.ended = true;
     }
 
     /// Once the last answer is in, or nobody answers: how pictures are drawn.

@@ -117,10 +117,13 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect, entries: &[Entry], shared
 /// Says that the terminal is too small, in a terminal of any size.
 pub fn too_small(canvas: &mut Canvas<'_, '_>, area: Rect, shared: &Shared) {
     let (columns, rows) = SMALLEST;
-    let said = format!("Lightbox needs {columns}x{rows}; this is {}x{}. q leaves.", area.width, area.height);
-    for (i, part) in said.chars().collect::<Vec<_>>().chunks(usize::from(area.width).max(1)).enumerate() {
+    let whole = format!("Lightbox needs {columns}x{rows}; this is {}x{}. q leaves.", area.width, area.height);
+    let short = format!("Needs {columns}x{rows}. q leaves.");
+    let (width, height) = (usize::from(area.width).max(1), usize::from(area.height));
+    let parts = Some(text::wrap(&whole, width)).filter(|parts| parts.len() <= height);
+    for (i, part) in parts.unwrap_or_else(|| text::wrap(&short, width)).into_iter().take(height).enumerate() {
         let row = Rect { y: area.y + i as u16, height: 1, ..area };
-        canvas.line(Line::styled(part.iter().collect::<String>(), shared.theme.text), row);
+        canvas.line(Line::styled(part, shared.theme.text), row);
     }
 }
 

@@ -134,8 +134,7 @@ pub fn take_words<T: HasTable>(screen: &mut T, kind: Words, text: &str, shared: 
     match kind {
         Words::Filter => screen.table_mut().set_filter(text, shared),
         Words::Find => {
-            let from = screen.table().position() + 1;
-            if !screen.table_mut().find(text, from, true) {
+            if !screen.table_mut().find(text, shared) {
                 shared.say_bad(format!("no row holds {text:?}"));
             }
         }

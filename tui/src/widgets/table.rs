@@ -65,7 +65,7 @@ pub struct DataTable {
     pub id: u64,
     columns: Vec<Column>,
     rows: Arc<dyn Rows>,
-    view: Vec<u32>,
+    view: Arc<Vec<u32>>,
     wanted: Wanted,
     generation: u64,
     ordering: bool,
@@ -105,7 +105,7 @@ impl DataTable {
             id: NEXT.fetch_add(1, Atomic::Relaxed),
             columns,
             rows: Arc::new(NoRows),
-            view: Vec::new(),
+            view: Arc::default(),
             wanted: Wanted::default(),
             generation: 0,
             ordering: false,
@@ -168,6 +168,11 @@ impl DataTable {
     /// Rows in the order shown.
     pub fn view(&self) -> &[u32] {
         &self.view
+    }
+
+    /// The rows and the order in which they are shown, for work beside the loop.
+    pub fn snapshot(&self) -> (Arc<dyn Rows>, Arc<Vec<u32>>) {
+        (Arc::clone(&self.rows), Arc::clone(&self.view))
     }
 
     /// The row under the cursor.
@@ -341,23 +346,42 @@ impl DataTable {
         self.put_in_order(shared);
     }
 
-    /// Puts the cursor on the next row that holds the words, from the cursor on.
-    pub fn find(&mut self, words: &str, from: usize, forward: bool) -> bool {
-        let (count, view) = (self.view.len(), &self.view);
-        let turn = |i: usize| if forward { (from + i) % count } else { (from + count - i % count) % count };
-        let place = order::first(&*self.rows, self.columns.len(), words, count, |i| view[turn(i)]).map(turn);
-        self.cursor = place.unwrap_or(self.cursor);
-        place.is_some()
+    /// Puts the cursor on the next row after it that holds the words, from the top again after the last; false when none
+    /// does. What is far away in a long table is found beside the loop, which tells it by [`Update::Found`].
+    pub fn find(&mut self, words: &str, shared: &Shared) -> bool {
+        let (count, from) = (self.view.len(), self.cursor + 1);
+        let search = {
+            let (rows, view) = (Arc::clone(&self.rows), Arc::clone(&self.view));
+            let (columns, words) = (self.columns.len(), words.to_owned());
+            let turn = move |i: usize| (from + i) % count;
+            move |count| order::first(&*rows, columns, &words, count, |i| view[turn(i)]).map(turn)
+        };
+        if let Some(place) = search(count.min(AT_ONCE)) {
+            self.cursor = place;
+            return true;
+        }
+        if count <= AT_ONCE {
+            return false;
+        }
+        let (table, generation, words) = (self.id, self.generation, words.to_owned());
+        shared.tasks.spawn(move || Update::Found { table, generation, words, place: search(count) });
+        true
     }
 
-    /// Takes an order that was made beside the loop.
+    /// Takes an order that was made beside the loop, or a row that was found there.
     pub fn update(&mut self, update: &Update) {
+        if let Update::Found { table, generation, place: Some(place), .. } = update
+            && *table == self.id
+            && *generation == self.generation
+        {
+            self.select_position(*place);
+        }
         if let Update::Order { table, generation, view } = update
             && *table == self.id
             && *generation == self.generation
         {
             let under = self.selected_id();
-            self.view.clone_from(view);
+            self.view = Arc::clone(view);
             self.ordering = false;
             if let Some(id) = under.filter(|_| self.view.len() <= AT_ONCE) {
                 self.select_id(&id);
@@ -370,17 +394,17 @@ impl DataTable {
         self.generation += 1;
         let (rows, columns, wanted) = (Arc::clone(&self.rows), self.columns.len(), self.wanted.clone());
         if rows.len() <= AT_ONCE || wanted == Wanted::default() {
-            self.view = order::view(&*rows, columns, &wanted);
+            self.view = Arc::new(order::view(&*rows, columns, &wanted));
             self.ordering = false;
         } else {
             let (table, generation) = (self.id, self.generation);
             // Until the order is there, rows that exist no more must not be drawn.
-            self.view.retain(|row| (*row as usize) < rows.len());
+            Arc::make_mut(&mut self.view).retain(|row| (*row as usize) < rows.len());
             self.ordering = true;
             shared.tasks.spawn(move || Update::Order {
                 table,
                 generation,
-                view: order::view(&*rows, columns, &wanted),
+                view: Arc::new(order::view(&*rows, columns, &wanted)),
             });
         }
         self.keep_cursor_inside();

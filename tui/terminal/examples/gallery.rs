@@ -92,7 +92,7 @@ fn run(choice: Choice, mut state: State) -> Result<(), Box<dyn Error>> {
                 }
             }
             Message::Incoming(Incoming::Reply(reply)) => answers.take(&reply),
-            Message::Incoming(Incoming::Closed) | Message::Signal(Signal::Terminate) => break,
+            Message::Incoming(Incoming::Closed) | Message::Signal(Signal::Terminate(_)) => break,
             Message::Signal(Signal::Suspend) => stop = true,
             Message::Signal(Signal::Continue) => {
                 screen.enter_again()?;

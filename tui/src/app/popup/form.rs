@@ -67,6 +67,11 @@ impl Field {
         (self.check)(&self.line.text()).err()
     }
 
+    /// Nothing was typed yet: that is no mistake before the user wants to go on.
+    fn is_empty(&self) -> bool {
+        self.line.text().is_empty()
+    }
+
     fn turn(&mut self, by: isize) {
         if self.choices.is_empty() {
             return;
@@ -88,6 +93,8 @@ pub struct Form {
     fields: Vec<Field>,
     cursor: usize,
     wrong: Option<String>,
+    /// The user wanted to go on.
+    asked: bool,
     act: &'static str,
     done: Done,
 }
@@ -100,10 +107,11 @@ impl Form {
         act: &'static str,
         done: impl FnMut(&[String], &mut Shared) -> Result<(), String> + 'static,
     ) -> Self {
-        Self { title: title.into(), fields, cursor: 0, wrong: None, act, done: Box::new(done) }
+        Self { title: title.into(), fields, cursor: 0, wrong: None, asked: false, act, done: Box::new(done) }
     }
 
     fn submit(&mut self, shared: &mut Shared) -> After {
+        self.asked = true;
         if let Some(first) = self.fields.iter().position(|f| f.wrong().is_some()) {
             self.cursor = first;
             self.wrong = self.fields[first].wrong().map(|w| format!("{}: {w}", self.fields[first].name));
@@ -147,13 +155,17 @@ impl Popup for Form {
             if focus {
                 canvas.paint(area, theme.selected_idle);
             }
-            let sign = if wrong.is_some() { theme.sign("✗", "!") } else { theme.sign("✓", " ") };
-            let sign_style = if wrong.is_some() { theme.bad } else { theme.good };
+            let (sign, sign_style) = match wrong {
+                Some(_) if field.is_empty() && !self.asked => (" ", theme.dim),
+                Some(_) => (theme.sign("✗", "!"), theme.bad),
+                None => (theme.sign("✓", " "), theme.good),
+            };
             canvas.line(Line::styled(sign, sign_style), Rect { x: area.right() + 1, y, width: 1, height: 1 });
         }
         let below = Rect { y: inside.bottom().saturating_sub(3), height: 1, ..inside };
         if let Some(field) = self.fields.get(self.cursor) {
-            let wrong = field.wrong().or_else(|| self.wrong.clone());
+            let too_early = field.is_empty() && !self.asked;
+            let wrong = field.wrong().filter(|_| !too_early).or_else(|| self.wrong.clone());
             let (said, style) = match wrong {
                 Some(wrong) => (wrong, theme.bad),
                 None => (field.help.clone(), theme.dim),

@@ -54,7 +54,7 @@ impl Popup for RunningCommand {
     }
 
     fn hints(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("Enter", if self.ended.is_some() { "close" } else { "go on in the background" })]
+        vec![("Enter", if self.ended.is_some() { "close" } else { "close; the command goes on" })]
     }
 
     fn update(&mut self, update: &Update, _: &mut Shared) {

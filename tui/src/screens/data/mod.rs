@@ -324,7 +324,11 @@ fn draw_facts(canvas: &mut Canvas<'_, '_>, area: Rect, details: &Details, theme:
     lines.extend(text::wrap(&images, usize::from(area.width)).into_iter().map(|part| Line::styled(part, theme.text)));
     if total.with_boxes + total.with_masks > 0 {
         lines.push(Line::styled(
-            format!("{} with boxes, {} with masks", total.with_boxes, total.with_masks),
+            format!(
+                "{} with boxes, {} with masks",
+                text::thousands(total.with_boxes as u64),
+                text::thousands(total.with_masks as u64)
+            ),
             theme.text,
         ));
     }

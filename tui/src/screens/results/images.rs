@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::load::Tables;
-use super::{Results, Update};
+use super::{Results, Update, export};
 use crate::app::keys::Binding;
 use crate::app::message::Update as AppUpdate;
 use crate::app::shared::{Loaded, Shared};
@@ -183,6 +183,9 @@ pub const BINDINGS: &[Bind] = &[
     })
     .footer()
     .when(with_rows),
+    Bind::new(&["e"], "export", "Write the rows that are shown, in their order, as CSV.", export::choose_figures)
+        .footer()
+        .when(with_rows),
     Bind::new(&["i"], "methods", "Back to the table of methods.", |r, _| r.images = None).footer(),
 ];
 

@@ -38,6 +38,8 @@ pub enum Goal {
     Loose,
     /// Write the tables here, in this format.
     Export(String, std::path::PathBuf),
+    /// Write the figures of the images here.
+    ExportFigures(std::path::PathBuf),
     /// Words for the table.
     Words(Words, String),
 }
@@ -379,6 +381,11 @@ impl Screen for Results {
             Goal::Study(name) => self.set_whose(Whose::Study(name), shared),
             Goal::Loose => self.set_whose(Whose::Loose, shared),
             Goal::Export(format, path) => export::write(self, &format, &path, shared),
+            Goal::ExportFigures(path) => {
+                if let Some(images) = &self.images {
+                    export::write_rows(&images.table, path, shared);
+                }
+            }
             Goal::Words(kind, text) => take_words(self, kind, &text, shared),
         }
     }

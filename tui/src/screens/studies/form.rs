@@ -69,8 +69,11 @@ fn fields(catalogue: &Catalogue, datasets: Vec<String>, home: Home) -> Vec<Field
     };
     let free = move |text: &str| {
         names::check("study", text.trim()).map_err(|e| e.to_string())?;
-        let taken = home.studies_dir().join(text.trim()).exists();
-        if taken { Err("there is a study of this name".to_owned()) } else { Ok(()) }
+        let folder = home.studies_dir();
+        if folder.join(text.trim()).exists() || folder.join(format!("{}.toml", text.trim())).exists() {
+            return Err("there is a study of this name".to_owned());
+        }
+        Ok(())
     };
     vec![
         Field::text("name", "Letters, digits, - and _; the study is kept under it.", "my-study", free),

@@ -18,6 +18,9 @@ use crate::widgets::{Canvas, text};
 /// Images side by side in the view of several images.
 pub const STRIP: usize = 6;
 
+/// Least room for one of many methods: its name above a picture.
+const LEAST: (u16, u16) = (20, 9);
+
 /// Columns of the list and of the side panel.
 const LIST: u16 = 44;
 const SIDE: u16 = 38;
@@ -102,9 +105,16 @@ fn draw_pictures(viewer: &Viewer, canvas: &mut Canvas<'_, '_>, area: Rect, share
         }
         View::Methods => {
             let methods = viewer.methods(shared);
-            let cells = grid(area, methods.len() + 1);
-            draw_one(viewer, canvas, cells[0], entry, None, Some("original".to_owned()), shared);
-            for (cell, method) in cells.iter().skip(1).zip(&methods) {
+            let current = methods.iter().position(|m| *m == viewer.method).unwrap_or(0);
+            let page = page(area, methods.len(), current);
+            let cells = grid(area, page.len() + 1);
+            let place = if page.len() < methods.len() {
+                format!("original  {}–{} of {}", page.start + 1, page.end, methods.len())
+            } else {
+                "original".to_owned()
+            };
+            draw_one(viewer, canvas, cells[0], entry, None, Some(place), shared);
+            for (cell, method) in cells.iter().skip(1).zip(&methods[page]) {
                 let score = main_score(viewer, entry, method).map(|(name, value)| format!("  {name} {value}"));
                 let label = format!("{method}{}", score.unwrap_or_default());
                 draw_one(viewer, canvas, *cell, entry, Some(method), Some(label), shared);
@@ -133,6 +143,17 @@ fn main_score(viewer: &Viewer, entry: &Entry, method: &str) -> Option<(String, S
     let scores = source.scores.get(&(entry.network?, entry.id.clone(), method.to_owned()))?;
     let (name, value) = scores.first()?;
     Some((name.clone(), value.map_or("–".to_owned(), |v| text::figure(v, 3))))
+}
+
+/// The methods that are shown beside the original, the current one among them: all, or as many as have room.
+fn page(area: Rect, methods: usize, current: usize) -> std::ops::Range<usize> {
+    let room = usize::from(area.width / LEAST.0) * usize::from(area.height / LEAST.1);
+    let on_page = room.saturating_sub(1).max(1);
+    if methods <= on_page {
+        return 0..methods;
+    }
+    let start = current / on_page * on_page;
+    start..(start + on_page).min(methods)
 }
 
 /// Cells for so many pictures that make each as large as can be; a cell is twice as high as it is wide.
@@ -194,6 +215,16 @@ fn overlay_of(viewer: &Viewer, heat: &Heat) -> Arc<Overlay> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn methods_without_room_are_on_other_pages() {
+        let area = Rect::new(0, 0, 100, 36);
+        assert_eq!(page(area, 19, 18), 0..19);
+        assert_eq!(page(Rect { height: 18, ..area }, 19, 0), 0..9);
+        assert_eq!(page(Rect { height: 18, ..area }, 19, 9), 9..18);
+        assert_eq!(page(Rect { height: 18, ..area }, 19, 18), 18..19);
+        assert_eq!(page(Rect::new(0, 0, 10, 4), 3, 2), 2..3);
+    }
 
     #[test]
     fn a_grid_makes_pictures_as_large_as_can_be() {

@@ -13,8 +13,8 @@ use super::{job, restore};
 pub enum Signal {
     /// The window has another size.
     Resize,
-    /// The program is to end (SIGTERM, SIGHUP, SIGINT). A second one ends it at once.
-    Terminate,
+    /// The program is to end, by the signal of this number (SIGTERM, SIGHUP, SIGINT). A second one ends it at once.
+    Terminate(i32),
     /// The program is to stop: call [`Screen::suspend`](super::Screen::suspend).
     Suspend,
     /// The program was stopped from outside and goes on: call [`Screen::enter_again`](super::Screen::enter_again) and draw everything.
@@ -49,7 +49,7 @@ impl Signals {
                     _ if ending => end(signal),
                     _ => {
                         ending = true;
-                        sender(Signal::Terminate);
+                        sender(Signal::Terminate(signal));
                     }
                 }
             }
