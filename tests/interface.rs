@@ -215,7 +215,7 @@ fn terminals_that_say_nothing_or_nonsense_work_in_text() {
         terminal.send("5");
         terminal.wait_for("gradcam++");
         terminal.resize(10, 3);
-        terminal.wait_for("Lightbox");
+        terminal.wait_for("leaves.");
         terminal.resize(SIZE.0, SIZE.1);
         terminal.wait_for("5 Plugins");
         terminal.send("q");

@@ -148,12 +148,13 @@ fn the_parameters_of_a_method_of_a_third_party_are_shown_and_checked_on_the_scre
     terminal.send("P");
     terminal.wait_for("Parameters of plain-cam");
     terminal.send("\x152");
-    terminal.wait_for("takes");
+    terminal.wait_for("is not one of: true, false");
     terminal.send("\x13");
     terminal.wait_for("Parameters of plain-cam");
-    terminal.send("\x150.25\x13");
+    terminal.send("\x15true\x13");
     terminal.wait_until_gone("Parameters of plain-cam");
-    terminal.wait_for("keep=0.25");
+    terminal.wait_for("positive=true");
+    terminal.wait_for("raw peak");
     terminal.send("Q");
     assert_eq!(terminal.end(), 0);
 }
