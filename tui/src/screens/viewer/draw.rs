@@ -109,7 +109,7 @@ fn draw_pictures(viewer: &Viewer, canvas: &mut Canvas<'_, '_>, area: Rect, share
             let page = page(area, methods.len(), current);
             let cells = grid(area, page.len() + 1);
             let place = if page.len() < methods.len() {
-                format!("original  {}–{} of {}", page.start + 1, page.end, methods.len())
+                format!("original  {}–{}/{}", page.start + 1, page.end, methods.len())
             } else {
                 "original".to_owned()
             };

@@ -41,8 +41,11 @@ pub fn draw(viewer: &Viewer, canvas: &mut Canvas<'_, '_>, area: Rect, shared: &S
     }
 }
 
+/// Columns of a fact's name.
+const NAME: usize = 11;
+
 fn fact(name: &str, value: String, style: Style, theme: &Theme) -> Line<'static> {
-    Line::from(vec![Span::styled(format!("{name:<11}"), theme.dim), Span::styled(value, style)])
+    Line::from(vec![Span::styled(format!("{name:<NAME$}"), theme.dim), Span::styled(value, style)])
 }
 
 fn image_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'static>>, shared: &Shared) {
@@ -101,8 +104,14 @@ fn explanation_lines(viewer: &Viewer, entry: &Entry, lines: &mut Vec<Line<'stati
     match viewer.heat(entry, &viewer.method) {
         Some(Ok(heat)) => {
             let said = &heat.said;
-            let p = said.probability.map(|p| format!(" (p = {p:.3})")).unwrap_or_default();
-            lines.push(fact("explains", format!("{}{p}", said.target), theme.text, theme));
+            let p = said.probability.map(|p| format!("(p = {p:.3})")).unwrap_or_default();
+            let whole = format!("{} {p}", said.target);
+            if text::width(&whole) + NAME <= width {
+                lines.push(fact("explains", whole, theme.text, theme));
+            } else {
+                lines.push(fact("explains", said.target.clone(), theme.text, theme));
+                lines.push(fact("", p, theme.text, theme));
+            }
             lines.push(fact("layer", said.layer.clone(), theme.text, theme));
             lines.push(fact("raw peak", said.raw_peak.map_or("–".into(), |v| format!("{v:.3e}")), theme.text, theme));
             lines.push(fact("took", format!("{:.0} ms", 1000.0 * said.seconds), theme.text, theme));
