@@ -18,6 +18,9 @@ const THREADS: usize = 2;
 pub struct Tasks {
     queue: Sender<Work>,
     messages: Sender<Message>,
+    /// Short pieces that are not done, for tests that wait for them.
+    #[cfg(test)]
+    undone: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Tasks {
@@ -29,13 +32,35 @@ impl Tasks {
             let (work, messages) = (Arc::clone(&work), messages.clone());
             std::thread::spawn(move || serve(&work, &messages));
         }
-        Self { queue, messages }
+        Self {
+            queue,
+            messages,
+            #[cfg(test)]
+            undone: Arc::default(),
+        }
     }
 
     /// Does a short piece of work beside the loop.
     pub fn spawn(&self, work: impl FnOnce() -> Update + Send + 'static) {
+        #[cfg(test)]
+        let work = {
+            use std::sync::atomic::Ordering::SeqCst;
+            let undone = Arc::clone(&self.undone);
+            undone.fetch_add(1, SeqCst);
+            move || {
+                let update = work();
+                undone.fetch_sub(1, SeqCst);
+                update
+            }
+        };
         // Without threads the program is ending.
         let _ = self.queue.send(Box::new(work));
+    }
+
+    /// Whether a short piece of work is not done yet.
+    #[cfg(test)]
+    pub fn are_busy(&self) -> bool {
+        self.undone.load(std::sync::atomic::Ordering::SeqCst) > 0
     }
 
     /// Does what may take long on a thread of its own; it can send updates before it ends.

@@ -262,11 +262,15 @@ impl Driver {
         self
     }
 
-    /// Takes in what came of work beside the loop, until nothing comes for a moment.
+    /// Takes in what came of work beside the loop, until all of it is done and nothing comes for a moment.
     pub fn settle(&mut self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while let Ok(message) = self.messages.recv_timeout(Duration::from_millis(150)) {
-            self.take(message);
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.messages.recv_timeout(Duration::from_millis(150)) {
+                Ok(message) => self.take(message),
+                Err(_) if self.app.shared.tasks.are_busy() => {}
+                Err(_) => return,
+            }
             assert!(Instant::now() < until, "the interface never comes to rest");
         }
     }
