@@ -129,6 +129,11 @@ fn a_newcomer_sees_the_welcome_and_reaches_a_heatmap() {
     terminal.assert_left_as_found();
 }
 
+/// The figure that the viewer shows beside a heatmap.
+fn raw_peak(screen: &str) -> String {
+    screen.lines().find_map(|line| line.split("raw peak").nth(1)).unwrap_or_default().trim().to_owned()
+}
+
 #[test]
 fn a_daemon_and_a_worker_that_die_are_said_and_survived() {
     let home = Home::trained();
@@ -136,11 +141,13 @@ fn a_daemon_and_a_worker_that_die_are_said_and_survived() {
     terminal.wait_for("1 Studies");
     terminal.send("4");
     terminal.wait_for("raw peak");
+    let before = raw_peak(&terminal.screen());
     for pid in processes_of(&home.path(), "serve") {
         signal(pid, Signal::KILL);
     }
     terminal.send("]");
-    terminal.wait_for("raw peak");
+    // The other image's: a map that is still awaited when the daemon dies would start another one.
+    terminal.wait_until("another raw peak", |screen| !raw_peak(screen).is_empty() && raw_peak(screen) != before);
     for pid in processes_of(&home.path(), "daemon run") {
         signal(pid, Signal::KILL);
     }

@@ -148,6 +148,14 @@ impl Terminal {
         self.wait(words, |screen, _| screen.contains(words));
     }
 
+    /// Waits until the screen satisfies something.
+    ///
+    /// # Panics
+    /// When it never does.
+    pub fn wait_until(&self, what: &str, fits: impl Fn(&str) -> bool) {
+        self.wait(what, |screen, _| fits(screen));
+    }
+
     /// Waits until the screen shows some words no more.
     ///
     /// # Panics

@@ -38,7 +38,8 @@ impl Selection {
         }
     }
 
-    fn words(&self) -> String {
+    /// The images in words, as titles and tabs say them.
+    pub fn words(&self) -> String {
         match self {
             Self::All => "all images".to_owned(),
             Self::Correct(true) => "correctly classified images".to_owned(),
@@ -129,17 +130,18 @@ pub fn methods_table(
     if !first.grouped {
         notes.push("split by image: no patient or lesion is known".to_owned());
     }
+    let explained = distinct(runs.iter().map(|r| r.network.as_str()));
     Ok(Table {
         title: format!(
-            "{} · explanations of {} · {} · {} · baseline {}",
+            "{} · explanations of {explained} · {} · {} · baseline {}",
             first.dataset,
-            distinct(runs.iter().map(|r| r.network.as_str())),
             selection.words(),
             sizes(&images, first.grouped),
             design.baseline
         ),
         dataset: first.dataset.clone(),
         row_kind: "method".into(),
+        explained: Some(explained),
         baseline: design.baseline.clone(),
         runs: runs.iter().map(|r| r.id.0.clone()).collect(),
         images: selection.clone(),

@@ -109,6 +109,7 @@ pub fn models_table(dataset: &str, models: &[ModelRuns], design: &Design) -> Res
         title: title(dataset, baseline, repetition),
         dataset: dataset.to_owned(),
         row_kind: "model".into(),
+        explained: None,
         baseline: baseline.label.clone(),
         runs: models.iter().flat_map(|m| &m.runs).map(|r| r.id.0.clone()).collect(),
         images: Selection::All,

@@ -15,6 +15,9 @@ pub struct Table {
     pub dataset: String,
     /// What the rows are: "model" or "method".
     pub row_kind: String,
+    /// The networks that are explained, in tables of methods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained: Option<String>,
     /// Name of the baseline row.
     pub baseline: String,
     /// Ids of the runs whose figures it holds.

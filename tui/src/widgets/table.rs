@@ -368,13 +368,14 @@ impl DataTable {
         true
     }
 
-    /// Takes an order that was made beside the loop, or a row that was found there.
-    pub fn update(&mut self, update: &Update) {
+    /// Takes an order that was made beside the loop, or a row that was found there; true when the cursor went to one.
+    pub fn update(&mut self, update: &Update) -> bool {
         if let Update::Found { table, generation, place: Some(place), .. } = update
             && *table == self.id
             && *generation == self.generation
         {
             self.select_position(*place);
+            return true;
         }
         if let Update::Order { table, generation, view } = update
             && *table == self.id
@@ -388,6 +389,7 @@ impl DataTable {
             }
             self.keep_cursor_inside();
         }
+        false
     }
 
     fn put_in_order(&mut self, shared: &Shared) {

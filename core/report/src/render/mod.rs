@@ -80,6 +80,7 @@ pub(crate) mod example {
             title: "brain 100% · 5 folds".into(),
             dataset: "brain_1".into(),
             row_kind: "model".into(),
+            explained: None,
             runs: Vec::new(),
             images: Selection::All,
             baseline: "resnet50".into(),

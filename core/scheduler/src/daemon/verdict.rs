@@ -1,5 +1,7 @@
 //! How an attempt ended: from what the worker wrote, and from how its process ended.
 
+use std::path::Path;
+
 use lightbox_store::RunDir;
 use lightbox_store::run::{Event, EventKind, EventWriter, FailureCause, RunningMethod};
 
@@ -62,10 +64,7 @@ pub fn verdict(
     let said = last_sentence(log);
     let failed = |error: String, cause| Verdict::Failed { error, cause };
     if let (Some(RunningMethod { method, file }), Some(how)) = (method, crash(ended, &said)) {
-        let library = file.display();
-        let error =
-            format!("{library}: the method `{method}` crashed the worker: {how}; report it to the plugin's author");
-        return failed(error, FailureCause::Other);
+        return failed(crashed(method, file, &how), FailureCause::Other);
     }
     match ended {
         Ended::Exit(2) if !said.is_empty() => failed(said, FailureCause::BadInput),
@@ -85,6 +84,12 @@ pub fn verdict(
         Ended::Cancelled => Verdict::Interrupted,
         Ended::NotStarted(sentence) => failed(sentence.clone(), FailureCause::Other),
     }
+}
+
+/// The sentence for a method that ended its worker.
+pub fn crashed(method: &str, library: &Path, how: &str) -> String {
+    let library = library.display();
+    format!("{library}: the method `{method}` crashed the worker: {how}; report it to the plugin's author")
 }
 
 /// How the process ended, where it was the doing of what ran in it.

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::slots::{Gpu, Needs};
 use super::supervisor::Connection;
-use super::verdict::signal_name;
+use super::verdict::{crashed, signal_name};
 use crate::WorkerProgram;
 use crate::client::ARENAS;
 use crate::protocol::{Answer, LineReader, Message, News, read_message, write_message};
@@ -240,11 +240,9 @@ impl Keeper {
                 let how = how_it_ended(&mut process.child, &error);
                 let log = self.home.logs_dir().join("warm.log");
                 Err(match running {
-                    Some((method, file)) => format!(
-                        "{}: the method `{method}` crashed the worker: {how}; report it to the plugin's author, with the end of {}",
-                        file.display(),
-                        log.display()
-                    ),
+                    Some((method, file)) => {
+                        format!("{}, with the end of {}", crashed(&method, &file, &how), log.display())
+                    }
                     None => format!("the worker crashed while it explained: {how} (see {})", log.display()),
                 })
             }

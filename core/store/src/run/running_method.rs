@@ -33,8 +33,10 @@ impl RunDir {
         let _ = std::fs::remove_file(self.file(FILE));
     }
 
-    /// The method that ran when its worker ended, if one did.
-    pub fn method_at_the_end(&self) -> Option<RunningMethod> {
-        self.read_json(FILE).ok()
+    /// The method that ran when its worker ended, if one did; the next attempt is not blamed for it.
+    pub fn take_method_at_the_end(&self) -> Option<RunningMethod> {
+        let method = self.read_json(FILE).ok();
+        self.no_method_runs();
+        method
     }
 }

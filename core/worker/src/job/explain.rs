@@ -118,8 +118,6 @@ struct Done {
 
 impl Work<'_> {
     fn run(&mut self, job: &mut Job, wanted: &[usize]) -> Result<Done> {
-        // One that an earlier attempt died in is not this one's.
-        job.dir.no_method_runs();
         let path = job.dir.file("explain.partial.jsonl");
         let (mut rows, mut identical) = read_partial(&path);
         let left: Vec<usize> = wanted.iter().copied().filter(|i| !rows.contains_key(self.images.id(*i))).collect();

@@ -1,5 +1,7 @@
 //! Asks for one line of text, and says at once what is wrong with it.
 
+use std::path::PathBuf;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -28,6 +30,24 @@ impl Ask {
         done: impl FnMut(&str, &mut Shared) -> Result<(), String> + 'static,
     ) -> Self {
         Self { title: title.into(), help: help.into(), line: LineEdit::new(text), wrong: None, done: Box::new(done) }
+    }
+}
+
+impl Ask {
+    /// A question for a file that is not there yet.
+    pub fn new_file(
+        title: impl Into<String>,
+        help: impl Into<String>,
+        name: &str,
+        mut done: impl FnMut(PathBuf, &mut Shared) -> Result<(), String> + 'static,
+    ) -> Self {
+        Self::new(title, help, name, move |text, shared| {
+            let path = std::path::absolute(text.trim()).map_err(|e| e.to_string())?;
+            if path.exists() {
+                return Err("there is such a file already; take another name".to_owned());
+            }
+            done(path, shared)
+        })
     }
 }
 

@@ -340,7 +340,9 @@ impl Screen for Queue {
     }
 
     fn update(&mut self, update: &AppUpdate, shared: &mut Shared) {
-        self.table.update(update);
+        if self.table.update(update) {
+            self.moved(shared);
+        }
         match update {
             AppUpdate::Queue(Update::Details(details)) => self.details = Some((**details).clone()),
             AppUpdate::Runs(_) if !self.from_daemon => self.refresh(shared),

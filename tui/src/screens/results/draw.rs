@@ -64,15 +64,13 @@ fn draw_tabs(results: &Results, canvas: &mut Canvas<'_, '_>, area: Rect, shared:
     let several_datasets = tables.tables.windows(2).any(|pair| pair[0].dataset != pair[1].dataset);
     let mut spans = Vec::new();
     for (i, table) in tables.tables.iter().enumerate() {
-        let what = match table.row_kind.as_str() {
-            "model" => table.dataset.clone(),
-            // The whole title is below: here only what tells tables apart.
-            _ => {
-                let mut parts = table.title.split(" · ");
-                let dataset = parts.next().filter(|_| several_datasets);
-                let network = parts.next().map(|part| part.trim_start_matches("explanations of "));
-                dataset.into_iter().chain(network).chain(parts.next()).collect::<Vec<_>>().join(" · ")
+        // The whole title is below: here only what tells tables apart.
+        let what = match &table.explained {
+            None => table.dataset.clone(),
+            Some(networks) if several_datasets => {
+                format!("{} · {networks} · {}", table.dataset, table.images.words())
             }
+            Some(networks) => format!("{networks} · {}", table.images.words()),
         };
         let style = if i == results.current { theme.selected.patch(theme.accent) } else { theme.dim };
         spans.push((i, Span::styled(format!(" {} ", text::cut(&what, 48)), style)));

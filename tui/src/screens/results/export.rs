@@ -28,8 +28,8 @@ pub fn choose(_: &mut Results, shared: &mut Shared) {
     shared.open(Choose::one("Write all tables as", choices, |index, shared| {
         let format = FORMATS[index].0;
         let ending = if format == "latex" { "tex" } else { format };
-        shared.open(Ask::new("Write to", FILE, &format!("results.{ending}"), move |text, shared| {
-            shared.go(AnyGoal::Results(Goal::Export(format.to_owned(), new_file(text)?)));
+        shared.open(Ask::new_file("Write to", FILE, &format!("results.{ending}"), move |path, shared| {
+            shared.go(AnyGoal::Results(Goal::Export(format.to_owned(), path)));
             Ok(())
         }));
     }));
@@ -38,27 +38,22 @@ pub fn choose(_: &mut Results, shared: &mut Shared) {
 /// Asks for a file for the figures of the images behind a table.
 pub fn choose_figures(_: &mut Results, shared: &mut Shared) {
     let title = "Write these rows as CSV";
-    shared.open(Ask::new(title, FILE, "figures.csv", |text, shared| {
-        shared.go(AnyGoal::Results(Goal::ExportFigures(new_file(text)?)));
+    shared.open(Ask::new_file(title, FILE, "figures.csv", |path, shared| {
+        shared.go(AnyGoal::Results(Goal::ExportFigures(path)));
         Ok(())
     }));
-}
-
-fn new_file(text: &str) -> Result<PathBuf, String> {
-    let path = std::path::absolute(text.trim()).map_err(|e| e.to_string())?;
-    if path.exists() { Err("there is such a file already; take another name".to_owned()) } else { Ok(path) }
 }
 
 /// Writes the rows of a table that are shown, in their order, beside the loop: there may be a million.
 pub fn write_rows(table: &DataTable, path: PathBuf, shared: &Shared) {
     let (rows, view) = table.snapshot();
     let names: Vec<String> = table.columns().iter().map(|column| column.name.clone()).collect();
-    shared.tasks.spawn(move || {
+    shared.tasks.spawn_long(move |tell| {
         let written = atomic::write_with(&path, |file| write_csv(&*rows, &view, &names, file));
-        Update::Asked(match written {
+        tell.update(Update::Asked(match written {
             Ok(()) => Ok(format!("written: {}, {} rows", path.display(), view.len())),
             Err(error) => Err(error.to_string()),
-        })
+        }));
     });
 }
 

@@ -509,7 +509,9 @@ impl Screen for Viewer {
     }
 
     fn update(&mut self, update: &AppUpdate, shared: &mut Shared) {
-        self.table.update(update);
+        if self.table.update(update) {
+            self.ask(shared);
+        }
         match update {
             AppUpdate::Viewer(update) => self.take(update, shared),
             AppUpdate::Catalogue(_) if self.view == View::Methods => self.ask(shared),

@@ -155,13 +155,9 @@ impl Viewer {
         let Some(entry) = self.entry() else { return };
         let stem = std::path::Path::new(&entry.id).file_stem().map(|s| s.to_string_lossy().into_owned());
         let name = format!("{}.{}.png", stem.unwrap_or_else(|| "image".to_owned()), self.method);
-        shared.open(Ask::new("Write the picture", "A .png file; the image at its own size.", &name, |text, s| {
-            let path = std::path::absolute(text.trim()).map_err(|e| e.to_string())?;
+        shared.open(Ask::new_file("Write the picture", "A .png file; the image at its own size.", &name, |path, s| {
             if path.extension().is_none_or(|e| e != "png") {
                 return Err("the name must end with .png".to_owned());
-            }
-            if path.exists() {
-                return Err("there is such a file already; take another name".to_owned());
             }
             s.go(AnyGoal::Viewer(Goal::Export(path)));
             Ok(())

@@ -37,7 +37,7 @@ impl Supervisor {
         }
         let before = job.entry.attempts_before;
         let events = job.dir.events().unwrap_or_default();
-        let method = job.dir.method_at_the_end();
+        let method = job.dir.take_method_at_the_end();
         let mut verdict = verdict(&events, before, ended, &log_tail(&job.dir), method.as_ref());
         if let Verdict::Failed { cause: FailureCause::Lost, .. } = verdict
             && (asked || job.entry.wish != Wish::Run)
