@@ -368,14 +368,14 @@ impl DataTable {
         true
     }
 
-    /// Takes an order that was made beside the loop, or a row that was found there; true when the cursor went to one.
+    /// Takes an order that was made beside the loop, or a row that was found there; true when the cursor is on another row then.
     pub fn update(&mut self, update: &Update) -> bool {
+        let before = self.selected();
         if let Update::Found { table, generation, place: Some(place), .. } = update
             && *table == self.id
             && *generation == self.generation
         {
             self.select_position(*place);
-            return true;
         }
         if let Update::Order { table, generation, view } = update
             && *table == self.id
@@ -389,7 +389,7 @@ impl DataTable {
             }
             self.keep_cursor_inside();
         }
-        false
+        self.selected() != before
     }
 
     fn put_in_order(&mut self, shared: &Shared) {
@@ -560,4 +560,57 @@ fn padded(content: &str, width: u16, right: bool) -> String {
     let cut = text::cut(content, width);
     let padding = " ".repeat(width.saturating_sub(text::width(&cut)));
     if right { padding + &cut } else { cut + &padding }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbered rows.
+    struct Numbered(usize);
+
+    impl Rows for Numbered {
+        fn len(&self) -> usize {
+            self.0
+        }
+        fn text(&self, row: usize, _: usize) -> std::borrow::Cow<'_, str> {
+            row.to_string().into()
+        }
+    }
+
+    fn table(rows: usize) -> DataTable {
+        let mut table = DataTable::new(vec![Column::text("row", 9)]);
+        table.rows = Arc::new(Numbered(rows));
+        table.view = Arc::new((0..rows as u32).collect());
+        table
+    }
+
+    #[test]
+    fn what_comes_from_beside_the_loop_says_whether_the_cursor_is_on_another_row() {
+        let mut long = table(AT_ONCE + 1);
+        let found = |table: &DataTable, place, generation| Update::Found {
+            table: table.id,
+            generation,
+            words: String::new(),
+            place,
+        };
+        let update = found(&long, Some(7), 0);
+        assert!(long.update(&update));
+        assert_eq!(long.selected(), Some(7));
+        assert!(!long.update(&update), "it is there already");
+        for update in [found(&long, None, 0), found(&long, Some(9), 5)] {
+            assert!(!long.update(&update), "nothing found, or in rows that are no more");
+        }
+        let turned = |table: &DataTable| Update::Order {
+            table: table.id,
+            generation: 0,
+            view: Arc::new(table.view.iter().rev().copied().collect()),
+        };
+        let update = turned(&long);
+        assert!(long.update(&update), "a long table keeps the place and not the row");
+        let mut short = table(3);
+        let update = turned(&short);
+        assert!(!short.update(&update));
+        assert_eq!(short.selected(), Some(0));
+    }
 }

@@ -31,9 +31,7 @@ impl Ask {
     ) -> Self {
         Self { title: title.into(), help: help.into(), line: LineEdit::new(text), wrong: None, done: Box::new(done) }
     }
-}
 
-impl Ask {
     /// A question for a file that is not there yet.
     pub fn new_file(
         title: impl Into<String>,
