@@ -148,10 +148,12 @@ fn a_daemon_and_a_worker_that_die_are_said_and_survived() {
     terminal.send("]");
     // The other image's: a map that is still awaited when the daemon dies would start another one.
     terminal.wait_until("another raw peak", |screen| !raw_peak(screen).is_empty() && raw_peak(screen) != before);
+    terminal.send("2");
+    // The interface began without a daemon, has seen this one, and sees it go.
+    terminal.wait_for("0 running, 0 waiting");
     for pid in processes_of(&home.path(), "daemon run") {
         signal(pid, Signal::KILL);
     }
-    terminal.send("2");
     terminal.wait_for("no daemon; it starts with the next job");
     terminal.send("4]");
     terminal.wait_for("raw peak");

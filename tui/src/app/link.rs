@@ -23,9 +23,10 @@ const SETTLE: Duration = Duration::from_millis(150);
 /// Starts the thread; it ends with the loop.
 pub fn start(home: Home, messages: Sender<Message>) {
     std::thread::spawn(move || {
+        // Why there is no daemon, as it was told last; none while there is one.
         let mut said = None;
         loop {
-            let state = match listen(&home, &messages) {
+            let state = match listen(&home, &messages, &mut said) {
                 Ok(()) => return,
                 Err(Ended::NoDaemon) => None,
                 Err(Ended::Trouble(sentence)) => Some(sentence),
@@ -61,14 +62,16 @@ impl From<SchedulerError> for Ended {
     }
 }
 
-/// Listens until the daemon is gone; ends well when the loop is.
-fn listen(home: &Home, messages: &Sender<Message>) -> Result<(), Ended> {
+/// Listens until the daemon is gone; ends well when the loop is. What was said of its absence is to be said again once it
+/// was there.
+fn listen(home: &Home, messages: &Sender<Message>, said: &mut Option<Option<String>>) -> Result<(), Ended> {
     let mut client = Client::connect(home)?.ok_or(Ended::NoDaemon)?;
     client.ask(Action::Subscribe)?;
     let mut known = Known::default();
     if !known.tell_all(&mut client, messages)? {
         return Ok(());
     }
+    *said = None;
     let mut asked = Instant::now();
     loop {
         let patience = if known.stale { SETTLE } else { PROGRESS };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use lightbox_engine::conformance::{CheckLimits, Verdict, supervise};
 use lightbox_engine::plugin::{
@@ -62,6 +63,9 @@ pub const SEEDS: [u64; 2] = [21, 22];
 
 impl Scene {
     pub fn new() -> Self {
+        // libtorch's generator is one for the process, and the tests of a program run side by side.
+        static DRAWING: Mutex<()> = Mutex::new(());
+        let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
         tch::manual_seed(11);
         let normal = |shape: &[i64], scale: f64| Tensor::randn(shape, (Kind::Float, Device::Cpu)) * scale;
         let mut scene = Scene {

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lightbox_engine::Cancel;
 use lightbox_engine::explain::{
@@ -55,6 +56,7 @@ impl Tiny {
 
     /// A network with random weights.
     pub fn random(head: Head, seed: i64) -> Self {
+        let _alone = drawing();
         tch::manual_seed(seed);
         let normal = |shape: &[i64], scale: f64| Tensor::randn(shape, (Kind::Float, Device::Cpu)) * scale;
         let variables = [
@@ -183,6 +185,12 @@ pub fn method(id: &str, parameters: &[(&str, &str)]) -> AttributionHandle {
     registry.attribution(id, &values).unwrap()
 }
 
+/// Draws alone: libtorch's generator is one for the process, and the tests of a program run side by side.
+fn drawing() -> MutexGuard<'static, ()> {
+    static DRAWING: Mutex<()> = Mutex::new(());
+    DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Methods by id with their defaults.
 pub fn methods(ids: &[&str]) -> Vec<AttributionHandle> {
     ids.iter().map(|id| method(id, &[])).collect()
@@ -190,6 +198,7 @@ pub fn methods(ids: &[&str]) -> Vec<AttributionHandle> {
 
 /// Smooth images with shapes in them, [N,3,H,W].
 pub fn images(count: i64, height: i64, width: i64) -> Tensor {
+    let _alone = drawing();
     tch::manual_seed(count * 1000 + height);
     let coarse = Tensor::randn([count, 3, 5, 5], (Kind::Float, Device::Cpu));
     coarse.upsample_bilinear2d([height, width], false, None, None)
