@@ -6,8 +6,9 @@ use lightbox_abi::metadata::{AttributionMetadata, LayersMetadata, ParameterKind,
 use tch::{Device, Tensor};
 
 use super::Verdict;
+use super::growth::least_growth;
 use super::report::{Finding, Reporter, error, ok, warning};
-use super::toy::{Toy, images, resident};
+use super::toy::{Toy, images};
 use crate::Cancel;
 use crate::explain::{
     ExplainError, ExplainOptions, Explainer, Explanations, ImageBatch, Outcome, Target, choose_layers,
@@ -289,25 +290,33 @@ impl Method<'_> {
 
     fn memory(&self) -> Done {
         let input = images(2, 3, SIZE).map_err(text)?;
-        let start = Instant::now();
-        let (mut calls, mut before) = (0, None);
-        while calls < CALLS && (start.elapsed() < LEAK_TIME || calls < 8) {
-            self.usual(&input)?;
-            calls += 1;
-            // The first calls fill caches; with few calls in all a quarter of them must do.
-            if before.is_none() && (calls >= CALLS / 4 || start.elapsed() > LEAK_TIME / 4) {
-                before = resident();
-            }
-        }
-        let (Some(before), Some(after)) = (before, resident()) else {
+        // The first calls fill caches; with few calls in all a quarter of them must do.
+        self.call_often(&input, CALLS / 4, LEAK_TIME / 4)?;
+        let mut calls = 0;
+        let grown = least_growth(GROWTH, || {
+            calls = self.call_often(&input, CALLS - CALLS / 4, LEAK_TIME - LEAK_TIME / 4)?;
+            Ok(())
+        })?;
+        let Some(grown) = grown else {
             return Ok((Verdict::Skipped, "this system does not say how much memory is in use".to_owned()));
         };
-        let grown = after.saturating_sub(before);
         Ok(if grown > GROWTH {
             error(format!("memory grew by {} MiB over {calls} calls: something is not freed", grown >> 20))
         } else {
             ok(format!("memory grew by {} KiB over {calls} calls", grown >> 10))
         })
+    }
+
+    /// Calls until there were `most` calls, or the time is over and there were a few; how many there were.
+    fn call_often(&self, input: &Tensor, most: usize, time: Duration) -> Result<usize, String> {
+        const FEW: usize = 4;
+        let start = Instant::now();
+        let mut calls = 0;
+        while calls < most && (start.elapsed() < time || calls < FEW) {
+            self.usual(input)?;
+            calls += 1;
+        }
+        Ok(calls)
     }
 
     fn gpu(&self) -> Done {

@@ -4,6 +4,7 @@
 //! their own (`run`), which writes a line before and after each: when it dies, the one that asked (`supervise`) knows at
 //! which check.
 
+mod growth;
 mod methods;
 mod models;
 mod report;

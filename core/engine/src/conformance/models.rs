@@ -6,15 +6,16 @@ use lightbox_abi::metadata::{ModelMetadata, ParameterKind, ParameterValue, Param
 use tch::{Kind, Tensor};
 
 use super::Verdict;
+use super::growth::least_growth;
 use super::report::{Finding, Reporter, error, ok, warning};
-use super::toy::{images, resident};
+use super::toy::images;
 use crate::plugin::{ModelHandle, ModelOptions, Registry};
 
 const CLASSES: usize = 3;
 /// Larger inputs only cost time.
 const SIDE: i64 = 64;
-/// Passes of the check for leaks, and what memory may grow by over the later half.
-const PASSES: usize = 40;
+/// Passes of the check for leaks before memory is measured and while it is, and what it may grow by then.
+const PASSES: usize = 20;
 const GROWTH: u64 = 32 << 20;
 
 /// One network of a library.
@@ -268,25 +269,18 @@ impl Model<'_> {
     fn memory(&self) -> Done {
         let _no_graph = tch::no_grad_guard();
         let (network, input) = (self.make()?, self.input(1)?);
-        let mut before = None;
-        for pass in 0..PASSES {
-            let _ = network.forward(&input, false).map_err(text)?;
-            if pass == PASSES / 2 {
-                before = resident();
-            }
-        }
-        let (Some(before), Some(after)) = (before, resident()) else {
+        let passes = || (0..PASSES).try_for_each(|_| network.forward(&input, false).map(drop).map_err(text));
+        passes()?;
+        let Some(grown) = least_growth(GROWTH, passes)? else {
             return Ok((Verdict::Skipped, "this system does not say how much memory is in use".to_owned()));
         };
-        let grown = after.saturating_sub(before);
         Ok(if grown > GROWTH {
             error(format!(
-                "memory grew by {} MiB over {} passes: release what `forward_between` gives",
-                grown >> 20,
-                PASSES / 2
+                "memory grew by {} MiB over {PASSES} passes: release what `forward_between` gives",
+                grown >> 20
             ))
         } else {
-            ok(format!("memory grew by {} KiB over {} passes", grown >> 10, PASSES / 2))
+            ok(format!("memory grew by {} KiB over {PASSES} passes", grown >> 10))
         })
     }
 }

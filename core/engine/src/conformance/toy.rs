@@ -126,11 +126,3 @@ pub(super) fn images(count: i64, channels: i64, (height, width): (i64, i64)) -> 
     let coarse = Tensor::f_randn([count, channels, 5, 5], (Kind::Float, Device::Cpu))?;
     coarse.f_upsample_bilinear2d([height, width], false, None, None)
 }
-
-/// Resident memory of this process in bytes, when the system says.
-pub(super) fn resident() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    // Pages are at least this large: enough to compare one figure with another.
-    pages.checked_mul(4096)
-}
