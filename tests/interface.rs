@@ -142,10 +142,12 @@ fn a_daemon_and_a_worker_that_die_are_said_and_survived() {
     terminal.send("4");
     terminal.wait_for("raw peak");
     let before = raw_peak(&terminal.screen());
-    for pid in processes_of(&home.path(), "serve") {
-        signal(pid, Signal::KILL);
-    }
+    // It dies with the request in its hands, of which it has read nothing: nothing that was asked killed it.
+    let warm = processes_of(&home.path(), "serve");
+    warm.iter().for_each(|pid| signal(*pid, Signal::STOP));
     terminal.send("]");
+    std::thread::sleep(Duration::from_millis(500));
+    warm.iter().for_each(|pid| signal(*pid, Signal::KILL));
     // The other image's: a map that is still awaited when the daemon dies would start another one.
     terminal.wait_until("another raw peak", |screen| !raw_peak(screen).is_empty() && raw_peak(screen) != before);
     terminal.send("2");

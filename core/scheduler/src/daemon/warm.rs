@@ -1,8 +1,8 @@
 //! Warm workers: processes that keep a network loaded, so that explaining an image takes as long as the explanation.
 //!
 //! Each has a thread that passes requests to it one after the other. One that crashes costs the request that it was
-//! answering; the next request gets a new process. One that nobody asks for a while ends, and when there are too many the
-//! least recently used goes first.
+//! answering; the next request gets a new process, as does one of which the dead process had said nothing yet. One that
+//! nobody asks for a while ends, and when there are too many the least recently used goes first.
 
 use std::fs::File;
 use std::io::Write;
@@ -222,14 +222,14 @@ impl Keeper {
         if self.process.as_mut().is_some_and(|p| !matches!(p.child.try_wait(), Ok(None))) {
             self.end();
         }
-        let mut process = match self.process.take() {
-            Some(process) => process,
-            None => self.start()?,
+        let (mut process, is_new) = match self.process.take() {
+            Some(process) => (process, false),
+            None => (self.start()?, true),
         };
         let who = (asked.connection, process.child.id());
         *self.state.now.lock().unwrap_or_else(PoisonError::into_inner) = Some(who);
-        let mut running = None;
-        let outcome = converse(&mut process, asked, &mut running);
+        let mut heard = Heard::default();
+        let outcome = converse(&mut process, asked, &mut heard);
         *self.state.now.lock().unwrap_or_else(PoisonError::into_inner) = None;
         match outcome {
             Ok(end) => {
@@ -238,8 +238,12 @@ impl Keeper {
             }
             Err(error) => {
                 let how = how_it_ended(&mut process.child, &error);
+                // It may have been dying since before the request, of something else: a new process tells.
+                if !is_new && !heard.anything {
+                    return Ok(End::Stale);
+                }
                 let log = self.home.logs_dir().join("warm.log");
-                Err(match running {
+                Err(match heard.running {
                     Some((method, file)) => {
                         format!("{}, with the end of {}", crashed(&method, &file, &how), log.display())
                     }
@@ -292,19 +296,30 @@ fn how_it_ended(child: &mut Child, error: &std::io::Error) -> String {
     }
 }
 
-/// Asks the process and passes on what it answers; `running` is the method that ran last, and its library.
-fn converse(process: &mut Process, asked: &Asked, running: &mut Option<(String, PathBuf)>) -> std::io::Result<End> {
+/// What a process said of a request before it ended.
+#[derive(Default)]
+struct Heard {
+    /// Anything at all.
+    anything: bool,
+    /// The method of a library that ran last, and its file.
+    running: Option<(String, PathBuf)>,
+}
+
+/// Asks the process and passes on what it answers.
+fn converse(process: &mut Process, asked: &Asked, heard: &mut Heard) -> std::io::Result<End> {
     write_message(&mut process.requests, &asked.request)?;
     process.requests.flush()?;
     let id = asked.id;
     loop {
         let answer: Option<WarmAnswer> = read_message(&mut process.answers)?;
         // A client that is gone or does not read loses its pictures' news; the pictures are written all the same.
-        match answer.ok_or(std::io::ErrorKind::UnexpectedEof)? {
+        let answer = answer.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        heard.anything = true;
+        match answer {
             WarmAnswer::Explained(explained) => {
                 let _ = asked.to.try_send(Message::News(News::Explained { id, explained }));
             }
-            WarmAnswer::Begins { method, file } => *running = Some((method, file)),
+            WarmAnswer::Begins { method, file } => heard.running = Some((method, file)),
             WarmAnswer::Remark { text } => {
                 let _ = asked.to.try_send(Message::News(News::Remark { id, text }));
             }
