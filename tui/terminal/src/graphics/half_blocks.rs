@@ -13,7 +13,7 @@ use super::Colours;
 use super::cells::{self, Block};
 use super::compose::{self, Pixels};
 use super::encoder::{Encoder, Job, Key, Made};
-use super::painter::{Driver, Placed};
+use super::painter::{Driver, Outgoing, Placed};
 use super::palette;
 
 /// Draws with half-blocks.
@@ -62,11 +62,11 @@ impl Driver for HalfBlocks {
         self.drawn = drawn;
     }
 
-    fn flush(&mut self, _out: &mut Vec<u8>) {}
+    fn flush(&mut self, _out: &mut Outgoing) {}
 
     fn forget(&mut self) {}
 
-    fn clear(&mut self, _out: &mut Vec<u8>) {
+    fn clear(&mut self, _out: &mut Outgoing) {
         self.drawn.clear();
     }
 

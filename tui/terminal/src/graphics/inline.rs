@@ -14,7 +14,7 @@ use ratatui::style::{Color, Style};
 use super::cells;
 use super::encoder::{Encoder, Job, Key, Made};
 use super::pace::Pace;
-use super::painter::{Driver, Placed};
+use super::painter::{Driver, Outgoing, Placed};
 
 /// What differs between the two protocols.
 pub trait Format: Send + 'static {
@@ -133,10 +133,11 @@ impl<F: Format> Driver for Inline<F> {
         self.seen = now;
     }
 
-    fn flush(&mut self, out: &mut Vec<u8>) {
+    fn flush(&mut self, out: &mut Outgoing) {
         if self.unsent.is_empty() {
             return;
         }
+        let out = &mut out.shown;
         out.extend_from_slice(b"\x1b7");
         for (rect, made) in std::mem::take(&mut self.unsent) {
             let Made::Bytes(bytes) = &*made else { continue };
@@ -153,7 +154,8 @@ impl<F: Format> Driver for Inline<F> {
         self.settled = false;
     }
 
-    fn clear(&mut self, out: &mut Vec<u8>) {
+    fn clear(&mut self, out: &mut Outgoing) {
+        let out = &mut out.shown;
         // Text erases them: blank lines over each, since no frame may follow.
         out.extend_from_slice(b"\x1b7\x1b[m");
         for seen in &self.seen {

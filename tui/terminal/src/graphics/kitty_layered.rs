@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use super::compose;
 use super::encoder::{Encoder, Job, Key, Made};
 use super::kitty;
 use super::pace::Pace;
-use super::painter::{Driver, Placed};
+use super::painter::{Driver, Outgoing, Placed};
 use super::{cells, leftovers, picture_file};
 
 /// How many pictures the terminal keeps for this program, and how many pixels they may have together.
@@ -55,6 +55,8 @@ pub struct KittyLayered {
     placements: BTreeMap<(u32, u32), Placement>,
     /// To be deleted with the next flush, as the terminal may still have them.
     stale: Vec<u32>,
+    /// The next frame may clear the screen, with which kitty frees what was sent ahead of it.
+    may_clear: bool,
     next_id: u32,
     frames: u64,
     pace: Pace,
@@ -71,6 +73,7 @@ impl KittyLayered {
             uploads: HashMap::new(),
             placements: BTreeMap::new(),
             stale: Vec::new(),
+            may_clear: false,
             next_id: first_id,
             frames: 0,
             pace: Pace::new(Instant::now()),
@@ -86,6 +89,10 @@ impl KittyLayered {
         }
         let Some(made) = self.encoder.get(key) else { return false };
         let Made::Bytes(file) = &*made else { return false };
+        if self.may_clear {
+            self.encoder.wake_in(Duration::ZERO);
+            return false;
+        }
         if let Err(wait) = self.pace.may_send(file.len(), Instant::now()) {
             self.encoder.wake_in(wait);
             return false;
@@ -189,17 +196,18 @@ impl Driver for KittyLayered {
         }
     }
 
-    fn flush(&mut self, out: &mut Vec<u8>) {
+    fn flush(&mut self, out: &mut Outgoing) {
         self.frames += 1;
         self.settled = true;
-        let mut bytes = Vec::new();
         for id in std::mem::take(&mut self.stale) {
-            bytes.extend(leftovers::deletion(id, false));
+            out.shown.extend(leftovers::deletion(id, false));
             leftovers::deleted(id);
         }
         let wanted = self.wanted.clone();
-        let seen: Vec<Slot> = wanted.into_iter().filter_map(|slot| self.visible(slot, &mut bytes)).collect();
+        let seen: Vec<Slot> = wanted.into_iter().filter_map(|slot| self.visible(slot, &mut out.ahead)).collect();
+        self.may_clear = false;
         let placements = self.placements_of(&seen);
+        let bytes = &mut out.shown;
         let mut moved = false;
         for (&(id, number), &(rect, layer)) in &placements {
             if self.placements.get(&(id, number)) != Some(&(rect, layer)) {
@@ -209,19 +217,18 @@ impl Driver for KittyLayered {
                 }
                 bytes.extend_from_slice(format!("\x1b[{row};{column}H").as_bytes());
                 let (c, r) = (rect.width, rect.height);
-                kitty::order(&mut bytes, &format!("a=p,i={id},p={number},c={c},r={r},z={layer},C=1"), false);
+                kitty::order(bytes, &format!("a=p,i={id},p={number},c={c},r={r},z={layer},C=1"), false);
             }
         }
         if moved {
             bytes.extend_from_slice(b"\x1b8");
         }
         for (id, number) in self.placements.keys().filter(|key| !placements.contains_key(key)) {
-            kitty::order(&mut bytes, &format!("a=d,d=i,i={id},p={number}"), false);
+            kitty::order(bytes, &format!("a=d,d=i,i={id},p={number}"), false);
         }
         self.placements = placements;
         self.seen = seen;
-        self.evict(&mut bytes);
-        out.extend(bytes);
+        self.evict(bytes);
     }
 
     fn forget(&mut self) {
@@ -229,10 +236,11 @@ impl Driver for KittyLayered {
         self.stale.extend(self.uploads.drain().map(|(_, upload)| upload.id));
         self.placements.clear();
         self.seen.clear();
+        self.may_clear = true;
         self.settled = false;
     }
 
-    fn clear(&mut self, out: &mut Vec<u8>) {
+    fn clear(&mut self, out: &mut Outgoing) {
         self.forget();
         self.wanted.clear();
         self.flush(out);

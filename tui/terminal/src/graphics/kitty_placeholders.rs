@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use ratatui::style::{Color, Style};
 use super::encoder::{Encoder, Job, Key, Made};
 use super::kitty;
 use super::pace::Pace;
-use super::painter::{Driver, Placed};
+use super::painter::{Driver, Outgoing, Placed};
 use super::{cells, compose, leftovers, picture_file};
 
 /// Numbers of pictures: one of the 256 colours (which multiplexers never change) in the low byte, and a third mark that
@@ -131,6 +131,8 @@ pub struct KittyPlaceholders {
     seen: Vec<(Rect, u8)>,
     uploads: BTreeMap<u8, Upload>,
     stale: Vec<u8>,
+    /// The next frame may clear the screen, with which kitty frees what was sent ahead of it.
+    may_clear: bool,
     frames: u64,
     pace: Pace,
     settled: bool,
@@ -151,6 +153,7 @@ impl KittyPlaceholders {
             seen: Vec::new(),
             uploads: BTreeMap::new(),
             stale: Vec::new(),
+            may_clear: false,
             frames: 0,
             pace: Pace::new(Instant::now()),
             settled: true,
@@ -179,7 +182,7 @@ impl KittyPlaceholders {
         leftovers::sent(id, self.tmux);
         self.uploads.insert(number, Upload { key, rect_size: (c, r), used: self.frames });
         // The cells follow in the next frame.
-        self.encoder.wake_in(std::time::Duration::ZERO);
+        self.encoder.wake_in(Duration::ZERO);
     }
 
     fn delete(&self, number: u8, out: &mut Vec<u8>) {
@@ -221,10 +224,15 @@ impl Driver for KittyPlaceholders {
         self.seen = seen;
     }
 
-    fn flush(&mut self, out: &mut Vec<u8>) {
+    fn flush(&mut self, out: &mut Outgoing) {
         for number in std::mem::take(&mut self.stale) {
-            self.delete(number, out);
+            self.delete(number, &mut out.shown);
         }
+        if std::mem::take(&mut self.may_clear) {
+            self.encoder.wake_in(Duration::ZERO);
+            return;
+        }
+        let out = &mut out.ahead;
         for (rect, key) in self.wanted.clone() {
             if self.number(&key, rect).is_none() {
                 self.upload(rect, key, out);
@@ -241,10 +249,11 @@ impl Driver for KittyPlaceholders {
     fn forget(&mut self) {
         self.stale.extend(std::mem::take(&mut self.uploads).into_keys());
         self.seen.clear();
+        self.may_clear = true;
         self.settled = false;
     }
 
-    fn clear(&mut self, out: &mut Vec<u8>) {
+    fn clear(&mut self, out: &mut Outgoing) {
         self.forget();
         self.wanted.clear();
         self.flush(out);

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::widgets::{Block, Paragraph, Widget, Wrap};
 
 use super::cells;
-use super::painter::{Driver, Placed};
+use super::painter::{Driver, Outgoing, Placed};
 
 /// Draws frames in place of pictures.
 #[derive(Debug, Default)]
@@ -19,11 +19,11 @@ impl Driver for NoPictures {
         }
     }
 
-    fn flush(&mut self, _out: &mut Vec<u8>) {}
+    fn flush(&mut self, _out: &mut Outgoing) {}
 
     fn forget(&mut self) {}
 
-    fn clear(&mut self, _out: &mut Vec<u8>) {}
+    fn clear(&mut self, _out: &mut Outgoing) {}
 
     fn is_settled(&self) -> bool {
         true

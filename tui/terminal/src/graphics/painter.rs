@@ -1,6 +1,6 @@
 //! The painter: what is to be seen, handed to the driver of this terminal.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -14,6 +14,7 @@ use super::kitty_placeholders::KittyPlaceholders;
 use super::none::NoPictures;
 use super::{Graphics, Protocol, Shown, iterm2, sixel};
 use crate::probe::WindowSize;
+use crate::screen::Writer;
 
 /// A picture at its place.
 #[derive(Debug, Clone)]
@@ -25,16 +26,32 @@ pub(super) struct Placed {
     pub pixels: (u32, u32),
 }
 
+/// What a driver has to send.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    /// Data of pictures, which shows nothing by itself.
+    pub ahead: Vec<u8>,
+    /// What follows the frame's text.
+    pub shown: Vec<u8>,
+}
+
+impl Outgoing {
+    fn write(&self, writer: &mut Writer) -> io::Result<()> {
+        writer.write_ahead(&self.ahead);
+        writer.write_all(&self.shown)
+    }
+}
+
 /// One way to draw. Drivers encode elsewhere, so that no call takes long.
 pub(super) trait Driver: Send {
     /// Puts the pictures' cells into the frame's buffer.
     fn draw(&mut self, placed: &[Placed], buffer: &mut Buffer);
-    /// Adds what has to follow the frame's text.
-    fn flush(&mut self, out: &mut Vec<u8>);
+    /// Adds the data that pictures need, and what has to follow the frame's text.
+    fn flush(&mut self, out: &mut Outgoing);
     /// Nothing is known of the terminal any more.
     fn forget(&mut self);
     /// Takes all pictures away.
-    fn clear(&mut self, out: &mut Vec<u8>);
+    fn clear(&mut self, out: &mut Outgoing);
     /// Everything that was wanted is on the screen.
     fn is_settled(&self) -> bool;
     /// The most pixels of a picture, each way.
@@ -83,11 +100,11 @@ impl Painter {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
-    pub fn flush(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        self.driver.flush(&mut bytes);
-        if bytes.is_empty() { Ok(()) } else { out.write_all(&bytes) }
+    /// Those of `writer`.
+    pub fn flush(&mut self, writer: &mut Writer) -> io::Result<()> {
+        let mut out = Outgoing::default();
+        self.driver.flush(&mut out);
+        out.write(writer)
     }
 
     /// To be called after the terminal was cleared or left: everything is sent again.
@@ -99,11 +116,11 @@ impl Painter {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
-    pub fn clear(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        self.driver.clear(&mut bytes);
-        if bytes.is_empty() { Ok(()) } else { out.write_all(&bytes) }
+    /// Those of `writer`.
+    pub fn clear(&mut self, writer: &mut Writer) -> io::Result<()> {
+        let mut out = Outgoing::default();
+        self.driver.clear(&mut out);
+        out.write(writer)
     }
 
     /// Everything that was given to the last `draw` is on the screen (or in what `flush` wrote).

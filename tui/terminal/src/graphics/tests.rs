@@ -174,9 +174,8 @@ fn what_goes_leaves_nothing() {
             Some((rect.x, rect.y, rect.right(), rect.bottom())),
             "{protocol:?}: other"
         );
-        let mut bytes = Vec::new();
-        program.painter.clear(&mut bytes).unwrap();
-        program.terminal.feed(&bytes);
+        program.painter.clear(&mut program.writer).unwrap();
+        program.terminal.feed(&program.writer.take_frame());
         // Characters that stand for a picture are ratatui's to take away.
         program.frame(&[], None);
         assert_eq!(program.terminal.picture_cells(), None, "{protocol:?}: cleared");

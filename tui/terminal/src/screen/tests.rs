@@ -18,6 +18,11 @@ fn a_frame_is_one_piece_between_its_marks() {
     other.write_all(b", picture").unwrap();
     assert_eq!(writer.take_frame(), b"\x1b[?2026htext, picture\x1b[?2026l");
     assert_eq!(writer.take_frame(), b"", "nothing was written, nothing is sent");
+    writer.write_all(b"text").unwrap();
+    other.write_ahead(b"data");
+    assert_eq!(writer.take_frame(), b"data\x1b[?2026htext\x1b[?2026l");
+    writer.write_ahead(b"data");
+    assert_eq!(writer.take_frame(), b"data", "it shows nothing: no frame");
 }
 
 #[test]

@@ -10,24 +10,36 @@ const END: &[u8] = b"\x1b[?2026l";
 /// Takes bytes of a frame; `flush` sends nothing, [`Screen::present`](super::Screen::present) does.
 #[derive(Debug, Clone, Default)]
 pub struct Writer {
-    frame: Arc<Mutex<Vec<u8>>>,
+    frame: Arc<Mutex<Frame>>,
+}
+
+#[derive(Debug, Default)]
+struct Frame {
+    ahead: Vec<u8>,
+    shown: Vec<u8>,
 }
 
 impl Writer {
-    fn frame(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn frame(&self) -> MutexGuard<'_, Frame> {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The bytes so far, between the marks of synchronized output; none where nothing was written.
+    /// Takes what shows nothing by itself, as the data of a picture: it goes out before the frame's first mark. kitty 0.26
+    /// now and then loses a long picture that it gets within synchronized output.
+    pub fn write_ahead(&mut self, bytes: &[u8]) {
+        self.frame().ahead.extend_from_slice(bytes);
+    }
+
+    /// The bytes so far, what shows something between the marks of synchronized output; none where nothing was written.
     pub fn take_frame(&self) -> Vec<u8> {
-        let frame = std::mem::take(&mut *self.frame());
-        if frame.is_empty() { frame } else { [BEGIN, &frame, END].concat() }
+        let Frame { ahead, shown } = std::mem::take(&mut *self.frame());
+        if shown.is_empty() { ahead } else { [&ahead, BEGIN, &shown, END].concat() }
     }
 }
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.frame().extend_from_slice(bytes);
+        self.frame().shown.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
