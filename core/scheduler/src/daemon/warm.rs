@@ -1,8 +1,8 @@
 //! Warm workers: processes that keep a network loaded, so that explaining an image takes as long as the explanation.
 //!
 //! Each has a thread that passes requests to it one after the other. One that crashes costs the request that it was
-//! answering; the next request gets a new process, as does one of which the dead process had said nothing yet. One that
-//! nobody asks for a while ends, and when there are too many the least recently used goes first.
+//! answering; the next request gets a new process, as does one of which a process from before had said nothing when it died.
+//! One that nobody asks for a while ends, and when there are too many the least recently used goes first.
 
 use std::fs::File;
 use std::io::Write;
@@ -50,7 +50,7 @@ struct Warm {
 struct State {
     /// Requests that wait or are being answered.
     waiting: AtomicU64,
-    /// Who is being answered, by which process.
+    /// Who is being answered, by which process; nobody once it was given up.
     now: Mutex<Option<(Connection, u32)>>,
 }
 
@@ -143,9 +143,8 @@ impl Pool {
     /// A client is gone: what is being explained for it is given up.
     pub fn disconnected(&mut self, connection: Connection) {
         for warm in &self.warm {
-            let now = *warm.state.now.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((of, pid)) = now
-                && of == connection
+            let mut now = warm.state.now.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, pid)) = now.take_if(|(of, _)| *of == connection)
                 && let Some(pid) = Pid::from_raw(pid.cast_signed())
             {
                 let _ = kill_process(pid, Signal::KILL);
@@ -230,7 +229,7 @@ impl Keeper {
         *self.state.now.lock().unwrap_or_else(PoisonError::into_inner) = Some(who);
         let mut heard = Heard::default();
         let outcome = converse(&mut process, asked, &mut heard);
-        *self.state.now.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let is_wanted = self.state.now.lock().unwrap_or_else(PoisonError::into_inner).take().is_some();
         match outcome {
             Ok(end) => {
                 self.process = Some(process);
@@ -239,7 +238,7 @@ impl Keeper {
             Err(error) => {
                 let how = how_it_ended(&mut process.child, &error);
                 // It may have been dying since before the request, of something else: a new process tells.
-                if !is_new && !heard.anything {
+                if is_wanted && !is_new && !heard.anything {
                     return Ok(End::Stale);
                 }
                 let log = self.home.logs_dir().join("warm.log");

@@ -96,7 +96,8 @@ impl Painter {
         self.driver.draw(&placed, buffer);
     }
 
-    /// Writes what has to follow the frame's text: uploads, placements, deletions; nothing where nothing changed.
+    /// Writes the data of pictures, ahead of the frame, and what has to follow its text: placements, deletions; nothing
+    /// where nothing changed.
     ///
     /// # Errors
     ///
